@@ -1,0 +1,32 @@
+"""Any annotator as a spaCy pipeline: a config that spacy-llm assembles, or a trained model's folder."""
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from scripts.notes.errors import UserError
+from scripts.notes.note import Note, Span
+
+if TYPE_CHECKING:
+    from spacy.language import Language
+
+
+def load_annotator(path: Path, overrides: dict[str, Any] | None = None) -> "Language":
+    """The pipeline at PATH: a trained model's folder, or a .cfg with dotted OVERRIDES."""
+    import spacy
+
+    from scripts import functions  # noqa: F401  registers our components
+
+    if path.is_dir():
+        return spacy.load(path)
+    if not path.is_file():
+        raise UserError(f"no annotator at {path}", "Name a config of configs/annotator or a trained pipeline's folder")
+    config = spacy.util.load_config(path, overrides=overrides or {}, interpolate=True)
+    return spacy.util.load_model_from_config(config, auto_fill=True)
+
+
+def predict(nlp: "Language", notes: Iterable[Note], batch_size: int = 32) -> Iterator[Note]:
+    """Each of NOTES with the spans that NLP finds in its text; gold spans are not shown to it."""
+    pairs = ((note.text, note) for note in notes)
+    for doc, note in nlp.pipe(pairs, as_tuples=True, batch_size=batch_size):
+        yield note.with_spans(Span(e.start_char, e.end_char, e.label_) for e in doc.ents)

@@ -1,0 +1,1 @@
+"""What `spacy train --code` imports: registrations, nothing else."""

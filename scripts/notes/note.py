@@ -1,0 +1,78 @@
+"""A note and its spans: the first of the project's two currencies (the other is spaCy's Doc)."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from .errors import UserError
+
+
+@dataclass(frozen=True, order=True)
+class Span:
+    """LABEL on the characters [start, end) of a note's text."""
+
+    start: int
+    end: int
+    label: str
+
+
+@dataclass(frozen=True)
+class Note:
+    """One clinical note. `spans` is None for a note that nobody labelled, and () for one in which nothing was found.
+
+    `meta` is what the record system knows beside the text; `meta["patient"]` is the unit of splitting.
+    """
+
+    id: str
+    text: str
+    spans: tuple[Span, ...] | None = None
+    meta: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def patient(self) -> str:
+        """The patient's key, or the note's own id where the source names no patient."""
+        return str(self.meta.get("patient") or self.id)
+
+    def mention(self, span: Span) -> str:
+        """The surface string of SPAN."""
+        return self.text[span.start : span.end]
+
+    def with_spans(self, spans: Iterable[Span] | None) -> "Note":
+        """The same note with other SPANS, sorted by offset."""
+        return replace(self, spans=None if spans is None else tuple(sorted(spans)))
+
+    def with_labels(self, labels: Iterable[str]) -> "Note":
+        """The same note with the spans of a task's LABELS only."""
+        keep = set(labels)
+        return self if self.spans is None else self.with_spans(s for s in self.spans if s.label in keep)
+
+
+def check_note(note: Note, where: str) -> Note:
+    """NOTE itself if it is sound, else a UserError that begins with WHERE (file and line).
+
+    Sound: text that UTF-8 can carry, without NUL, not blank; spans inside the text, not empty, not overlapping.
+    """
+    if not note.text.strip():
+        raise UserError(f"{where}: the text is empty", "Remove the note or give it a text")
+    if "\x00" in note.text:
+        raise UserError(f"{where}: the text holds a NUL character", "Export the note again as plain text")
+    try:
+        note.text.encode("utf8")
+    except UnicodeEncodeError as e:
+        raise UserError(f"{where}: a lone surrogate at character {e.start}", "Export the note again as UTF-8") from None
+    last_end = 0
+    for span in sorted(note.spans or ()):
+        if not 0 <= span.start < span.end <= len(note.text):
+            raise UserError(
+                f"{where}: span {span.start}-{span.end} lies outside the text of {len(note.text)} characters",
+                "Offsets count characters, end exclusive",
+            )
+        if not span.label:
+            raise UserError(f"{where}: span {span.start}-{span.end} has no label", "Give each span a 'label'")
+        if span.start < last_end:
+            raise UserError(
+                f"{where}: span {span.start}-{span.end} overlaps the one before it",
+                "Keep one of two overlapping spans",
+            )
+        last_end = span.end
+    return note
