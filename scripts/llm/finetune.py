@@ -1,0 +1,194 @@
+"""One training loop for every causal LM that this project adapts: generators and annotators."""
+
+import math
+import random
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import torch
+    from transformers import PreTrainedModel
+
+
+@dataclass(frozen=True)
+class Example:
+    """Token ids, and for each what the model shall predict AFTER it (-100: nothing is asked there)."""
+
+    ids: tuple[int, ...]
+    targets: tuple[int, ...]
+
+    @classmethod
+    def language(cls, ids: Sequence[int], skip: int = 0) -> "Example":
+        """Plain language modelling: each token predicts the next; the first SKIP tokens are given, not learned."""
+        targets = [-100] * max(0, skip - 1) + list(ids[max(0, skip - 1) + 1 :]) + [-100]
+        return cls(tuple(ids), tuple(targets[: len(ids)]))
+
+
+@dataclass(frozen=True)
+class Lora:
+    """Low-rank adapters (Hu et al. 2021) on every linear layer of the last N_LAYERS blocks (0: of all)."""
+
+    r: int = 16
+    alpha: int = 32
+    dropout: float = 0.05
+    n_layers: int = 0
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """How long and how fast to train. Stops when the dev loss has not fallen for PATIENCE epochs and keeps the best epoch."""
+
+    learning_rate: float = 5e-4
+    n_epochs: int = 3
+    batch_size: int = 4
+    patience: int = 1
+    weight_decay: float = 0.0
+
+
+def add_lora(model: "PreTrainedModel", lora: Lora) -> "PreTrainedModel":
+    """MODEL with trainable LoRA weights; the rest is frozen."""
+    from peft import LoraConfig, get_peft_model
+
+    n_blocks = model.config.num_hidden_layers
+    layers = list(range(n_blocks - lora.n_layers, n_blocks)) if lora.n_layers else None
+    return get_peft_model(
+        model,
+        LoraConfig(
+            r=lora.r,
+            lora_alpha=lora.alpha,
+            lora_dropout=lora.dropout,
+            target_modules="all-linear" if layers is None else _linear_names(model),
+            layers_to_transform=layers,
+            task_type="CAUSAL_LM",
+        ),
+    )
+
+
+def finetune(
+    model: "PreTrainedModel",
+    train: Sequence[Example],
+    dev: Sequence[Example],
+    schedule: Schedule,
+    work: Path,
+    seed: int,
+) -> dict[str, Any]:
+    """Train MODEL in place; returns the losses by epoch. WORK holds checkpoints: the same call again goes on from the last.
+
+    Losses are nats per asked token. Transformers' Trainer runs the loop, so `torchrun` and several GPUs work unchanged.
+    """
+    import torch
+    from transformers import EarlyStoppingCallback, TrainingArguments, set_seed
+
+    set_seed(seed)
+    arguments = TrainingArguments(
+        output_dir=str(work),
+        num_train_epochs=schedule.n_epochs,
+        learning_rate=schedule.learning_rate,
+        per_device_train_batch_size=schedule.batch_size,
+        per_device_eval_batch_size=4 * schedule.batch_size,
+        weight_decay=schedule.weight_decay,
+        warmup_ratio=0.05,
+        lr_scheduler_type="linear",
+        group_by_length=True,
+        eval_strategy="epoch",
+        save_strategy="epoch",
+        save_total_limit=2,
+        load_best_model_at_end=True,
+        metric_for_best_model="eval_loss",
+        label_names=["targets"],
+        remove_unused_columns=False,
+        dataloader_pin_memory=False,
+        logging_strategy="epoch",
+        report_to=[],
+        use_cpu=model.device.type == "cpu",
+        bf16=model.device.type == "cuda" and torch.cuda.is_bf16_supported(),
+        seed=seed,
+    )
+    trainer = _trainer_class()(
+        model=model,
+        args=arguments,
+        train_dataset=_rows(train, seed),
+        eval_dataset=_rows(dev, seed),
+        data_collator=_Collator(pad=model.config.eos_token_id or 0),
+        callbacks=[EarlyStoppingCallback(schedule.patience)],
+    )
+    resume = any(work.glob("checkpoint-*/trainer_state.json"))
+    trainer.train(resume_from_checkpoint=resume or None)
+    model.eval()
+    history = [{k: round(v, 4) for k, v in row.items() if k in ("epoch", "loss", "eval_loss")} for row in _log(trainer)]
+    best = trainer.state.best_metric
+    return {
+        "schedule": asdict(schedule),
+        "n_train_tokens": sum(len(e.ids) for e in train),
+        "n_dev_tokens": sum(len(e.ids) for e in dev),
+        "best_dev_loss": round(best, 4) if best is not None and math.isfinite(best) else None,
+        "epochs": history,
+    }
+
+
+def loss_of(model: "PreTrainedModel", targets: "torch.Tensor", **inputs: "torch.Tensor") -> "torch.Tensor":
+    """Mean cross-entropy at the asked positions; the vocabulary's logits are computed there and nowhere else.
+
+    For most annotation examples a fifth of the positions is asked, and the output layer is a fifth of a small model's work.
+    """
+    import torch
+
+    plain = model.get_base_model() if hasattr(model, "get_base_model") else model
+    hidden = getattr(plain, plain.base_model_prefix)(**inputs).last_hidden_state
+    asked = targets != -100
+    logits = plain.get_output_embeddings()(hidden[asked])
+    return torch.nn.functional.cross_entropy(logits.float(), targets[asked])
+
+
+def _trainer_class() -> type:
+    from transformers import Trainer
+
+    class TargetTrainer(Trainer):
+        def compute_loss(self, model, inputs, return_outputs=False, num_items_in_batch=None):
+            loss = loss_of(model.module if hasattr(model, "module") else model, **inputs)
+            return (loss, {"loss": loss}) if return_outputs else loss
+
+        def prediction_step(self, model, inputs, prediction_loss_only, ignore_keys=None):
+            import torch
+
+            with torch.no_grad():
+                return self.compute_loss(model, self._prepare_inputs(inputs)).detach(), None, None
+
+    return TargetTrainer
+
+
+@dataclass(frozen=True)
+class _Collator:
+    pad: int
+
+    def __call__(self, rows: list[dict[str, list[int]]]) -> dict[str, "torch.Tensor"]:
+        import torch
+
+        width = max(len(r["input_ids"]) for r in rows)
+
+        def padded(key: str, value: int) -> "torch.Tensor":
+            return torch.tensor([r[key] + [value] * (width - len(r[key])) for r in rows])
+
+        mask = torch.tensor([[1] * len(r["input_ids"]) + [0] * (width - len(r["input_ids"])) for r in rows])
+        return {"input_ids": padded("input_ids", self.pad), "attention_mask": mask, "targets": padded("targets", -100)}
+
+
+def _rows(examples: Sequence[Example], seed: int) -> list[dict[str, list[int]]]:
+    rows = [{"input_ids": list(e.ids), "targets": list(e.targets)} for e in examples]
+    random.Random(seed).shuffle(rows)
+    return rows
+
+
+def _linear_names(model: "PreTrainedModel") -> list[str]:
+    import torch
+
+    head = model.get_output_embeddings()
+    return sorted(
+        {n.rsplit(".", 1)[-1] for n, m in model.named_modules() if isinstance(m, torch.nn.Linear) and m is not head}
+    )
+
+
+def _log(trainer: Any) -> list[dict[str, float]]:
+    return [row for row in trainer.state.log_history if "loss" in row or "eval_loss" in row]

@@ -1,0 +1,160 @@
+"""A causal language model in this process: loading, sampling and scoring."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from scripts.notes.errors import UserError
+
+if TYPE_CHECKING:
+    import torch
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+
+@dataclass(frozen=True)
+class Sampling:
+    """How tokens are drawn. TEMPERATURE 0 takes the likeliest token."""
+
+    temperature: float = 0.0
+    top_p: float = 1.0
+    top_k: int = 0
+    max_new_tokens: int = 256
+
+
+@dataclass(frozen=True)
+class Completion:
+    """The TEXT that a model wrote after a prompt, and whether it ended by itself or at the limit."""
+
+    text: str
+    finish_reason: str  # "stop" or "length", as in OpenAI's API
+
+
+class LocalModel:
+    """A causal LM with its tokenizer, from a folder or a hub name, with an optional LoRA adapter's folder."""
+
+    def __init__(self, name: str, adapter: str | None = None, gpu_id: int = -1):
+        from transformers import AutoModelForCausalLM, AutoTokenizer
+        from transformers.utils import logging
+
+        logging.disable_progress_bar()
+        self.name = name
+        source = check_model_name(name)
+        self.tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(source)
+        if self.tokenizer.pad_token_id is None:
+            self.tokenizer.pad_token = self.tokenizer.eos_token
+        self.model: PreTrainedModel = AutoModelForCausalLM.from_pretrained(source)
+        if adapter is not None:
+            from peft import PeftModel
+
+            if not Path(adapter, "adapter_config.json").is_file():
+                raise UserError(f"no adapter in {adapter}", "Run the `teach` or `adapt` step first")
+            self.model = PeftModel.from_pretrained(self.model, adapter).merge_and_unload()
+        self.device = device_of(gpu_id)
+        self.model.to(self.device).eval()
+
+    @property
+    def context_length(self) -> int:
+        """How many tokens prompt and answer may have together."""
+        return int(self.model.config.max_position_embeddings)
+
+    def encode(self, text: str) -> list[int]:
+        """The token ids of TEXT, without special tokens."""
+        return self.tokenizer(text, add_special_tokens=False).input_ids
+
+    def chat(self, prompt: str) -> str:
+        """PROMPT as a user's message in the model's own chat template; PROMPT itself where it has none."""
+        if self.tokenizer.chat_template is None:
+            return prompt
+        message = [{"role": "user", "content": prompt}]
+        return self.tokenizer.apply_chat_template(message, tokenize=False, add_generation_prompt=True)
+
+    def complete(
+        self, prompts: Sequence[str], sampling: Sampling, batch_size: int = 32, seed: int = 0
+    ) -> Iterator[Completion]:
+        """Continue each of PROMPTS, in their order; batches are sorted by length so that little is padding."""
+        ids = [self.encode(p) for p in prompts]
+        order = sorted(range(len(ids)), key=lambda i: -len(ids[i]))
+        done: dict[int, Completion] = {}
+        for first in range(0, len(order), batch_size):
+            rows = order[first : first + batch_size]
+            outputs = _continue(self, [ids[i] for i in rows], sampling, seed + first)
+            done.update(zip(rows, outputs, strict=True))
+        yield from (done[i] for i in range(len(ids)))
+
+
+def check_model_name(name: str) -> str:
+    """NAME if it is a folder or could be a hub name; a UserError for a folder of this project that is not there."""
+    if Path(name).is_dir() or (name.count("/") <= 1 and not name.startswith(("training/", ".", "/"))):
+        return name
+    raise UserError(f"no language model in {name}", "Run `spacy project run models`, or correct the name in the config")
+
+
+def device_of(gpu_id: int) -> str:
+    """The torch device of spaCy's GPU_ID (-1: the CPU)."""
+    import torch
+
+    if gpu_id >= 0 and not torch.cuda.is_available():
+        raise UserError(f"gpu_id is {gpu_id}, but torch sees no GPU", "Use --vars.gpu_id -1")
+    return f"cuda:{gpu_id}" if gpu_id >= 0 else "cpu"
+
+
+def _continue(local: LocalModel, prompts: list[list[int]], sampling: Sampling, seed: int) -> list[Completion]:
+    """One batch, token by token; rows that have ended leave the batch, so that no step is spent on them."""
+    import torch
+    from transformers import DynamicCache
+
+    pad, eos = local.tokenizer.pad_token_id, local.tokenizer.eos_token_id
+    width = max(map(len, prompts))
+    tokens = torch.tensor([[pad] * (width - len(p)) + p for p in prompts], device=local.device)
+    mask = torch.tensor([[0] * (width - len(p)) + [1] * len(p) for p in prompts], device=local.device)
+    generator = torch.Generator(local.device).manual_seed(seed)
+    draw = _drawer(sampling, generator)
+    written: list[list[int]] = [[] for _ in prompts]
+    ended = [False] * len(prompts)
+    rows = list(range(len(prompts)))
+    cache = DynamicCache()
+    with torch.inference_mode():
+        for _ in range(sampling.max_new_tokens):
+            positions = (mask.cumsum(-1) - 1).clamp(min=0)[:, -tokens.shape[1] :]
+            output = local.model(
+                tokens, attention_mask=mask, position_ids=positions, past_key_values=cache, logits_to_keep=1
+            )
+            tokens = draw(output.logits[:, -1])
+            for row, token in zip(rows, tokens.tolist(), strict=True):
+                if token == eos:
+                    ended[row] = True
+                else:
+                    written[row].append(token)
+            keep = [i for i, row in enumerate(rows) if not ended[row]]
+            if not keep:
+                break
+            if len(keep) < len(rows):
+                index = torch.tensor(keep, device=local.device)
+                cache.batch_select_indices(index)
+                tokens, mask, rows = tokens[index], mask[index], [rows[i] for i in keep]
+            tokens = tokens[:, None]
+            mask = torch.cat([mask, mask.new_ones(len(rows), 1)], dim=1)
+    texts = local.tokenizer.batch_decode(written, skip_special_tokens=True, clean_up_tokenization_spaces=False)
+    return [Completion(t, "stop" if end else "length") for t, end in zip(texts, ended, strict=True)]
+
+
+def _drawer(sampling: Sampling, generator: "torch.Generator") -> "Callable[[torch.Tensor], torch.Tensor]":
+    """A function from next-token logits (rows x vocabulary) to one token id a row."""
+    import torch
+    from transformers import TemperatureLogitsWarper, TopKLogitsWarper, TopPLogitsWarper
+
+    if sampling.temperature == 0:
+        return lambda logits: logits.argmax(-1)
+    warpers: list[Any] = [TemperatureLogitsWarper(sampling.temperature)]
+    if sampling.top_k:
+        warpers.append(TopKLogitsWarper(sampling.top_k))
+    if sampling.top_p < 1:
+        warpers.append(TopPLogitsWarper(sampling.top_p))
+
+    def draw(logits: "torch.Tensor") -> "torch.Tensor":
+        for warper in warpers:
+            logits = warper(None, logits)
+        return torch.multinomial(logits.softmax(-1), 1, generator=generator)[:, 0]
+
+    return draw
