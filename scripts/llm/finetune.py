@@ -38,7 +38,7 @@ class Lora:
 
 @dataclass(frozen=True)
 class Schedule:
-    """How long and how fast to train. Stops when the dev loss has not fallen for PATIENCE epochs and keeps the best epoch."""
+    """How long and how fast to train. Ends when the dev loss has not fallen for PATIENCE epochs; the best epoch is kept."""
 
     learning_rate: float = 5e-4
     n_epochs: int = 3
@@ -73,10 +73,12 @@ def finetune(
     schedule: Schedule,
     work: Path,
     seed: int,
+    choices: Sequence[int] = (),
 ) -> dict[str, Any]:
-    """Train MODEL in place; returns the losses by epoch. WORK holds checkpoints: the same call again goes on from the last.
+    """Train MODEL in place; returns the losses by epoch. WORK holds checkpoints: the same call goes on from the last.
 
-    Losses are nats per asked token. Transformers' Trainer runs the loop, so `torchrun` and several GPUs work unchanged.
+    Losses are nats per asked token; with CHOICES only these tokens compete. Transformers' Trainer runs the loop, so that
+    `torchrun` and several GPUs work unchanged.
     """
     import torch
     from transformers import EarlyStoppingCallback, TrainingArguments, set_seed
@@ -106,7 +108,7 @@ def finetune(
         bf16=model.device.type == "cuda" and torch.cuda.is_bf16_supported(),
         seed=seed,
     )
-    trainer = _trainer_class()(
+    trainer = _trainer_class(choices)(
         model=model,
         args=arguments,
         train_dataset=_rows(train, seed),
@@ -128,26 +130,31 @@ def finetune(
     }
 
 
-def loss_of(model: "PreTrainedModel", targets: "torch.Tensor", **inputs: "torch.Tensor") -> "torch.Tensor":
-    """Mean cross-entropy at the asked positions; the vocabulary's logits are computed there and nowhere else.
+def loss_of(
+    model: "PreTrainedModel", targets: "torch.Tensor", choices: Sequence[int], **inputs: "torch.Tensor"
+) -> "torch.Tensor":
+    """Mean cross-entropy at the asked positions, over the whole vocabulary or over CHOICES.
 
-    For most annotation examples a fifth of the positions is asked, and the output layer is a fifth of a small model's work.
+    Logits are computed at these positions and nowhere else: the output layer is a fifth of a small model's work.
     """
     import torch
 
     plain = model.get_base_model() if hasattr(model, "get_base_model") else model
     hidden = getattr(plain, plain.base_model_prefix)(**inputs).last_hidden_state
     asked = targets != -100
-    logits = plain.get_output_embeddings()(hidden[asked])
-    return torch.nn.functional.cross_entropy(logits.float(), targets[asked])
+    head, wanted = plain.get_output_embeddings().weight, targets[asked]
+    if choices:
+        columns = torch.tensor(choices, device=head.device)
+        head, wanted = head[columns], (wanted[:, None] == columns).int().argmax(-1)
+    return torch.nn.functional.cross_entropy((hidden[asked] @ head.T).float(), wanted)
 
 
-def _trainer_class() -> type:
+def _trainer_class(choices: Sequence[int]) -> type:
     from transformers import Trainer
 
     class TargetTrainer(Trainer):
         def compute_loss(self, model, inputs, return_outputs=False, num_items_in_batch=None):
-            loss = loss_of(model.module if hasattr(model, "module") else model, **inputs)
+            loss = loss_of(model.module if hasattr(model, "module") else model, choices=choices, **inputs)
             return (loss, {"loss": loss}) if return_outputs else loss
 
         def prediction_step(self, model, inputs, prediction_loss_only, ignore_keys=None):

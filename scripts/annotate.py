@@ -1,0 +1,95 @@
+"""Label the released notes with an annotator."""
+
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+from spacy.tokens import Doc
+from tqdm import tqdm
+from wasabi import msg
+
+from scripts.annotators.load import load_annotator
+from scripts.notes.docbins import write_docbin
+from scripts.notes.errors import UserError
+from scripts.notes.files import is_current, read_manifest, sensitivity_of, write_manifest
+from scripts.notes.jsonl import read_notes
+from scripts.notes.note import Note
+from scripts.notes.step import Arg, Opt, load_config, run_step
+
+SHARD = 50  # notes labelled between two saves
+
+
+def main(
+    released: Path = Arg(..., help="Notes that passed the gate (JSONL)"),
+    silver: Path = Arg(..., help="Folder of DocBins"),
+    config: Path = Opt(..., help="configs/annotator/*.cfg"),
+    task: Path = Opt(..., help="configs/task/*.yml"),
+    taught: Path = Opt(None, help="What `teach` made for this annotator"),
+    lang: str = Opt("en"),
+    gpu_id: int = Opt(-1),
+    max_missing: float = Opt(0.2, help="Fail if a larger share of the notes has a passage that could not be read"),
+):
+    """Label the released notes with the annotator in CONFIG; what it could not decide is missing annotation."""
+    inputs = {"released": released, "task": task}
+    if taught and (taught / "manifest.json").is_file():
+        inputs["taught"] = taught / "manifest.json"
+    overrides = {"vars.lang": lang, "vars.task": str(task), "vars.gpu_id": gpu_id}
+    settings = dict(load_config(config, overrides))
+    if is_current(silver, inputs, settings):
+        msg.good("The silver notes are up to date", silver)
+        return
+    notes = list(read_notes(released))
+    counts: Counter[str] = Counter()
+    nlp = load_annotator(config, overrides)
+    (silver / "manifest.json").unlink(missing_ok=True)
+    with tqdm(total=len(notes), unit="note") as bar:
+        for first in range(0, len(notes), SHARD):
+            shard = silver / f"{first // SHARD:05}.spacy"
+            if not is_current(shard, inputs, settings):
+                docs = list(_label(nlp, notes[first : first + SHARD]))
+                write_docbin(shard, docs, store_user_data=True, groups=list(docs[0].spans))
+                write_manifest(
+                    shard, inputs=inputs, config=settings, sensitivity=sensitivity_of(released), counts=_count(docs)
+                )
+            counts.update(read_manifest(shard)["counts"])
+            bar.update(min(SHARD, len(notes) - first))
+    for stale in silver.glob("*.spacy*"):
+        if int(stale.name.split(".")[0]) * SHARD >= len(notes):
+            stale.unlink()
+    share = counts["notes with missing annotation"] / len(notes)
+    if share > max_missing:
+        raise UserError(
+            f"{share:.0%} of the notes have a passage whose answer could not be read",
+            "Look at the counts in the shards' manifests; try another prompt or model, or raise --max-missing",
+        )
+    write_manifest(silver, inputs=inputs, config=settings, sensitivity=sensitivity_of(released), counts=counts)
+    msg.good(
+        f"{len(notes)} notes, {counts['entities']} entities, "
+        f"{counts['notes with missing annotation']} notes with undecided passages",
+        silver,
+    )
+    msg.table(sorted((k, v) for k, v in counts.items() if ":" in k), header=("counted", "n"))
+
+
+def _label(nlp, notes: list[Note]) -> Iterator[Doc]:
+    for doc, note in nlp.pipe(((n.text, n) for n in notes), as_tuples=True, batch_size=SHARD):
+        doc.user_data["id"] = note.id
+        doc.user_data["meta"] = dict(note.meta)
+        yield doc
+
+
+def _count(docs: list[Doc]) -> Counter[str]:
+    counts: Counter[str] = Counter()
+    for doc in docs:
+        counts.update(doc.user_data.get("annotation", {}))
+        counts["notes"] += 1
+        counts["entities"] += len(doc.ents)
+        counts.update(f"entities: {e.label_}" for e in doc.ents)
+        n_missing = sum(t.ent_iob == 0 for t in doc)
+        counts["missing tokens"] += n_missing
+        counts["notes with missing annotation"] += n_missing > 0
+    return counts
+
+
+if __name__ == "__main__":
+    run_step(main)

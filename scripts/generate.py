@@ -1,0 +1,53 @@
+"""Write synthetic notes with the adapted language model."""
+
+import shutil
+from pathlib import Path
+
+from tqdm import tqdm
+from wasabi import msg
+
+from scripts.generators.load import load_generator
+from scripts.notes.files import is_current, write_manifest
+from scripts.notes.jsonl import read_notes, write_notes
+from scripts.notes.step import Arg, Opt, load_config, run_step
+
+
+def main(
+    generator: Path = Arg(..., help="Folder that `adapt` wrote"),
+    private: Path = Arg(..., help="Notes whose meta the control prefixes are drawn from (JSONL)"),
+    holdout: Path = Arg(..., help="Notes whose first words are used where the config says so (JSONL)"),
+    synthetic: Path = Arg(..., help="Where the notes go (JSONL)"),
+    config: Path = Opt(..., help="configs/generator/*.cfg"),
+    n_notes: int = Opt(100, help="How many notes to deliver, after filters"),
+    seed: int = Opt(0),
+    gpu_id: int = Opt(-1),
+):
+    """Write exactly N_NOTES synthetic notes; say how many texts were rejected, and why."""
+    inputs = {"generator": generator / "manifest.json", "private": private, "holdout": holdout}
+    settings = {**load_config(config), "n_notes": n_notes}
+    work = synthetic.with_suffix(".work")
+    if not is_current(work, inputs, settings, seed):
+        shutil.rmtree(work, ignore_errors=True)
+        work.mkdir(parents=True)
+        write_manifest(work, inputs=inputs, config=settings, sensitivity="private", counts={}, seed=seed)
+    with tqdm(total=n_notes, unit="note") as bar:
+        notes, rejected = load_generator(config).write(
+            generator,
+            list(read_notes(private)),
+            list(read_notes(holdout)),
+            n_notes,
+            seed,
+            gpu_id,
+            work,
+            lambda n: bar.update(n - bar.n),
+        )
+        bar.update(len(notes) - bar.n)
+    write_notes(synthetic, notes)
+    counts = {"n_notes": len(notes), "rejected": dict(rejected)}
+    write_manifest(synthetic, inputs=inputs, config=settings, sensitivity="synthetic", counts=counts, seed=seed)
+    shutil.rmtree(work)
+    msg.good(f"{len(notes)} notes; rejected: {dict(rejected) or 'none'}", synthetic)
+
+
+if __name__ == "__main__":
+    run_step(main)

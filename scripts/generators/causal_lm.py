@@ -1,0 +1,209 @@
+"""Notes written by a causal language model: a pretrained one with LoRA, or one trained from scratch."""
+
+import json
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import spacy
+
+from scripts.generators.control import Request, control_requests, opening_requests, prefix_of
+from scripts.generators.filters import reason_to_reject
+from scripts.llm.finetune import Example, Lora, Schedule, add_lora, finetune
+from scripts.llm.local import LocalModel, Sampling, check_model_name, device_of
+from scripts.notes.errors import UserError
+from scripts.notes.note import Note
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+Report = Callable[[int], None]
+
+
+@dataclass(frozen=True)
+class Writing:
+    """How notes are asked for and drawn.
+
+    PROMPT "control" starts from a prefix of the meta KEYS, "opening" from the first N_WORDS words of a holdout note.
+    A batch is drawn with the seed and its number, so that an interrupted run goes on with the same notes.
+    """
+
+    prompt: str = "control"
+    n_words: int = 3
+    temperature: float = 0.9
+    top_p: float = 0.95
+    top_k: int = 0
+    max_new_tokens: int = 400
+    batch_size: int = 50
+    min_words: int = 20
+    max_attempts: float = 5.0  # drawn texts per note wanted, before giving up
+
+
+@dataclass(frozen=True)
+class CausalLM:
+    """A generator whose adapted model lives in one folder. BASE None: from scratch, with a tokenizer of its own."""
+
+    base: str | None
+    keys: tuple[str, ...]
+    schedule: Schedule
+    writing: Writing
+    max_tokens: int = 512
+    lora: Lora | None = None
+    shape: dict[str, int] = field(default_factory=dict)
+
+    def adapt(
+        self, notes: Sequence[Note], holdout: Sequence[Note], out: Path, seed: int, gpu_id: int
+    ) -> dict[str, Any]:
+        """Train on NOTES, stop early on HOLDOUT, and write the model (or the adapter) into OUT; returns the losses."""
+        model, tokenizer = self._untrained(notes, out / "work", gpu_id, seed)
+        report = finetune(
+            model,
+            list(self._examples(notes, tokenizer)),
+            list(self._examples(holdout, tokenizer)),
+            self.schedule,
+            out / "work" / "checkpoints",
+            seed,
+        )
+        model.save_pretrained(out / "model")
+        tokenizer.save_pretrained(out / "model")
+        return report
+
+    def write(
+        self,
+        out: Path,
+        notes: Sequence[Note],
+        holdout: Sequence[Note],
+        n_notes: int,
+        seed: int,
+        gpu_id: int,
+        work: Path,
+        on_progress: Report,
+    ) -> tuple[list[Note], Counter[str]]:
+        """N_NOTES synthetic notes from the model in OUT, and how many texts were rejected for each reason.
+
+        WORK keeps finished batches, so that the same call after an interruption draws none of them again.
+        """
+        if not (out / "model").is_dir():
+            raise UserError(f"no adapted generator in {out}", "Run the `adapt` step first")
+        model: LocalModel | None = None
+        kept: list[Note] = []
+        rejected: Counter[str] = Counter()
+        seen: set[str] = set()
+        requests = self._requests(notes, holdout, seed)
+        for number in range(int(n_notes * self.writing.max_attempts / self.writing.batch_size) + 1):
+            batch = list(islice(requests, self.writing.batch_size))
+            path = work / f"batch-{number:05}.json"
+            if not path.is_file():
+                model = model or self._adapted(out, gpu_id)
+                _save_batch(path, self._draw(model, batch, seed * 100_003 + number))
+            for request, (text, finish_reason) in zip(batch, json.loads(path.read_text("utf8")), strict=True):
+                text = (request.opening + text).strip()
+                reason = reason_to_reject(text, finish_reason, self.writing.min_words, seen)
+                if reason:
+                    rejected[reason] += 1
+                    continue
+                kept.append(Note(f"s{len(kept) + 1:05}", text, None, dict(request.meta)))
+                if len(kept) == n_notes:
+                    return kept, rejected
+            on_progress(len(kept))
+        raise UserError(
+            f"only {len(kept)} of {n_notes} notes were fit ({dict(rejected)} rejected)",
+            "Adapt for longer, or raise max_new_tokens or max_attempts in the generator's config",
+        )
+
+    def _untrained(
+        self, notes: Sequence[Note], work: Path, gpu_id: int, seed: int
+    ) -> tuple["PreTrainedModel", "PreTrainedTokenizerBase"]:
+        if self.base is None:
+            from scripts.generators.scratch import new_model, new_tokenizer
+
+            tokenizer = new_tokenizer([prefix_of(n.meta, self.keys) + n.text for n in notes], self.shape["vocab_size"])
+            return new_model(tokenizer, self.shape, self.max_tokens, seed).to(device_of(gpu_id)), tokenizer
+        from transformers import AutoModelForCausalLM, AutoTokenizer
+
+        source = check_model_name(self.base)
+        tokenizer = AutoTokenizer.from_pretrained(source)
+        model = AutoModelForCausalLM.from_pretrained(source).to(device_of(gpu_id))
+        return (add_lora(model, self.lora) if self.lora else model), tokenizer
+
+    def _adapted(self, out: Path, gpu_id: int) -> LocalModel:
+        folder = str(out / "model")
+        return LocalModel(self.base, folder, gpu_id) if self.base and self.lora else LocalModel(folder, None, gpu_id)
+
+    def _examples(self, notes: Sequence[Note], tokenizer: "PreTrainedTokenizerBase") -> Iterator[Example]:
+        """One example a note, the control prefix given and the end learned; long notes in several windows."""
+        for note in notes:
+            prefix = tokenizer(prefix_of(note.meta, self.keys), add_special_tokens=False).input_ids
+            ids = prefix + tokenizer(note.text, add_special_tokens=False).input_ids + [tokenizer.eos_token_id]
+            for start in range(0, len(ids), self.max_tokens):
+                yield Example.language(ids[start : start + self.max_tokens], len(prefix) if start == 0 else 0)
+
+    def _requests(self, notes: Sequence[Note], holdout: Sequence[Note], seed: int) -> Iterator[Request]:
+        if self.writing.prompt == "opening":
+            return opening_requests(holdout, self.writing.n_words, seed)
+        return control_requests(notes, self.keys, seed)
+
+    def _draw(self, model: LocalModel, batch: Sequence[Request], seed: int) -> list[tuple[str, str]]:
+        w = self.writing
+        sampling = Sampling(w.temperature, w.top_p, w.top_k, w.max_new_tokens)
+        done = model.complete([r.prompt or "\n" for r in batch], sampling, batch_size=len(batch), seed=seed)
+        return [(c.text, c.finish_reason) for c in done]
+
+
+def _save_batch(path: Path, rows: list[tuple[str, str]]) -> None:
+    from scripts.notes.files import write_json
+
+    write_json(path, rows)
+
+
+def _given(block: dict[str, Any] | None, kind: type, where: str) -> Any:
+    try:
+        return kind(**(block or {}))
+    except TypeError as e:
+        raise UserError(f"[generator.{where}]: {e}", f"Known keys: {', '.join(kind.__dataclass_fields__)}") from None
+
+
+@spacy.registry.misc("clinical.PretrainedLM.v1")
+def make_pretrained(
+    base: str,
+    control: list[str],
+    schedule: dict[str, Any],
+    writing: dict[str, Any],
+    lora: dict[str, Any] | None = None,
+    max_tokens: int = 512,
+) -> CausalLM:
+    """A pretrained causal LM (BASE: folder or hub name), adapted with LoRA, or whole where LORA is null."""
+    return CausalLM(
+        base,
+        tuple(control),
+        _given(schedule, Schedule, "schedule"),
+        _given(writing, Writing, "writing"),
+        max_tokens,
+        None if lora is None else _given(lora, Lora, "lora"),
+    )
+
+
+@spacy.registry.misc("clinical.ScratchLM.v1")
+def make_scratch(
+    control: list[str],
+    schedule: dict[str, Any],
+    writing: dict[str, Any],
+    vocab_size: int = 4000,
+    n_layers: int = 4,
+    width: int = 256,
+    n_heads: int = 4,
+    max_tokens: int = 512,
+) -> CausalLM:
+    """A small Llama-shaped LM with its own byte-level BPE, trained on the notes alone (paper A's road)."""
+    shape = {"vocab_size": vocab_size, "n_layers": n_layers, "width": width, "n_heads": n_heads}
+    return CausalLM(
+        None,
+        tuple(control),
+        _given(schedule, Schedule, "schedule"),
+        _given(writing, Writing, "writing"),
+        max_tokens,
+        shape=shape,
+    )

@@ -1,0 +1,24 @@
+"""Any generator by its config."""
+
+from pathlib import Path
+from typing import Any
+
+from scripts.notes.errors import UserError
+from scripts.notes.step import load_config
+
+
+def load_generator(path: Path, overrides: dict[str, Any] | None = None) -> Any:
+    """The generator that the config PATH describes, with `adapt` and `write`."""
+    import spacy
+
+    from scripts import functions  # noqa: F401  registers the generators
+
+    config = load_config(path, overrides)
+    if "generator" not in config:
+        raise UserError(f"{path} has no [generator] block", "See configs/generator/smollm2.cfg")
+    try:
+        return spacy.registry.resolve({"generator": config["generator"]})["generator"]
+    except (
+        spacy.registry.exceptions.ConfigValidationError if hasattr(spacy.registry, "exceptions") else ValueError
+    ) as e:
+        raise UserError(f"{path}: {e}", "Compare it with configs/generator/smollm2.cfg") from None

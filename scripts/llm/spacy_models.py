@@ -1,0 +1,58 @@
+"""Our language models under the names that a spacy-llm config can ask for."""
+
+from collections.abc import Callable
+from functools import cached_property
+from typing import Any, Iterable  # noqa: UP035  spacy-llm checks for these very types
+
+from spacy_llm.registry import registry
+
+from scripts.llm.local import LocalModel, Sampling
+from scripts.llm.prompt import Answer
+from scripts.llm.tagger import LocalTagger
+
+Executor = Callable[[Iterable[Iterable[Any]]], Iterable[Any]]
+
+
+class LocalChat:
+    """A spacy-llm model: a local causal LM that writes its answers freely. Loads at the first prompt."""
+
+    def __init__(self, name: str, adapter: str | None, sampling: Sampling, batch_size: int, gpu_id: int, chat: bool):
+        self.name, self.adapter, self.sampling = name, adapter, sampling
+        self.batch_size, self.gpu_id, self.chat = batch_size, gpu_id, chat
+
+    @cached_property
+    def local(self) -> LocalModel:
+        return LocalModel(self.name, self.adapter, self.gpu_id)
+
+    @property
+    def context_length(self) -> int:
+        return self.local.context_length
+
+    def __call__(self, prompts: Iterable[Iterable[Any]]) -> Iterable[Iterable[Any]]:
+        docs = [[str(prompt) for prompt in doc] for doc in prompts]
+        flat = [self.local.chat(p) if self.chat else p for doc in docs for p in doc]
+        done = self.local.complete(flat, self.sampling, self.batch_size)
+        answers = iter([Answer(c.text, c.finish_reason) for c in done])
+        return [[next(answers) for _ in doc] for doc in docs]
+
+
+@registry.llm_models("clinical.Local.v1")
+def make_local(
+    name: str,
+    adapter: str | None = None,
+    chat: bool = True,
+    temperature: float = 0.0,
+    max_new_tokens: int = 256,
+    batch_size: int = 16,
+    gpu_id: int = -1,
+) -> Executor:
+    """A local causal LM (NAME: folder or hub name) that answers freely; CHAT puts prompts in its chat template."""
+    return LocalChat(name, adapter, Sampling(temperature, max_new_tokens=max_new_tokens), batch_size, gpu_id, chat)
+
+
+@registry.llm_models("clinical.LocalTagger.v1")
+def make_local_tagger(
+    name: str, adapter: str | None = None, batch_size: int = 16, gpu_id: int = -1, outside_bias: float = 0.0
+) -> Executor:
+    """A local causal LM whose answers are tagged copies of the passage; OUTSIDE_BIAS > 0 finds more, with less care."""
+    return LocalTagger(name, adapter, batch_size, gpu_id, outside_bias)

@@ -1,0 +1,38 @@
+"""A long note in passages that a model can take one by one; text and offsets stay as they are."""
+
+import re
+from collections.abc import Sequence
+
+# Where a passage may end, best first: a blank line, a line, a sentence.
+_ENDS = (re.compile(r"\n\s*\n"), re.compile(r"\n"), re.compile(r"(?<=[.!?;])\s"))
+
+Offsets = tuple[int, int]
+
+
+def cut_windows(text: str, words: Sequence[Offsets], max_words: int) -> list[tuple[Offsets, list[Offsets]]]:
+    """Cut TEXT into passages of at most MAX_WORDS of its WORDS; each as its offsets and the words inside it.
+
+    A passage ends at the last blank line, line or sentence of its second half, and between two words only where there is
+    none of these. Passages follow each other without gap or overlap.
+    """
+    passages: list[tuple[Offsets, list[Offsets]]] = []
+    first, start = 0, 0
+    while first < len(words):
+        last = min(first + max_words, len(words))
+        if last < len(words):
+            last = _best_cut(text, words, first, last)
+        end = words[last][0] if last < len(words) else len(text)
+        passages.append(((start, end), list(words[first:last])))
+        first, start = last, end
+    return passages
+
+
+def _best_cut(text: str, words: Sequence[Offsets], first: int, last: int) -> int:
+    """The number of the word before which the passage of words FIRST to LAST should end."""
+    middle = (first + last + 1) // 2
+    gaps = [(number, text[words[number - 1][1] - 1 : words[number][0]]) for number in range(last, middle, -1)]
+    for end in _ENDS:
+        for number, gap in gaps:
+            if end.search(gap):
+                return number
+    return last

@@ -1,0 +1,62 @@
+"""What every check of the gate is given, and what it must answer."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal, Protocol
+
+from scripts.notes.note import Note
+
+Verdict = Literal["PASS", "FAIL", "INCONCLUSIVE", "NOT_RUN"]
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What the gate knows: T (`private`), H (`holdout`), gold, S (`synthetic`), and where each was read from.
+
+    `files` maps private, holdout, gold, synthetic, generator and config to their paths.
+    """
+
+    private: tuple[Note, ...]
+    holdout: tuple[Note, ...]
+    gold: tuple[Note, ...]
+    synthetic: tuple[Note, ...]
+    files: Mapping[str, Path] = field(default_factory=dict)
+    seed: int = 0
+
+
+@dataclass(frozen=True)
+class Result:
+    """One check's answer: numbers and ids of synthetic notes, never text, never the id of a private note.
+
+    `meaning` says in plain words what an attacker could do and what a pass does not prove. `offenders` maps the
+    synthetic notes whose removal could mend a failure to the reason; it is empty where removal would only hide it.
+    """
+
+    id: str
+    name: str
+    verdict: Verdict
+    figures: Mapping[str, Any]
+    meaning: str
+    offenders: Mapping[str, str] = field(default_factory=dict)
+
+    def to_json(self) -> dict[str, Any]:
+        """The result as it stands in metrics/audit.json."""
+        return {
+            "id": self.id,
+            "name": self.name,
+            "verdict": self.verdict,
+            "figures": dict(self.figures) | {"offending_notes": sorted(self.offenders)},
+            "meaning": self.meaning,
+        }
+
+
+class Check(Protocol):
+    """An attack or a measure. Its class docstring tells the scenario in the attacker's words."""
+
+    id: str
+    name: str
+
+    def __call__(self, evidence: Evidence) -> Result:
+        """The verdict on EVIDENCE; any exception counts as a check that did not pass."""
+        ...
