@@ -8,13 +8,13 @@ from spacy.tokens import Doc
 from tqdm import tqdm
 from wasabi import msg
 
-from scripts.annotators.load import load_annotator
+from scripts.annotators.load import annotator_config, load_annotator
 from scripts.notes.docbins import write_docbin
 from scripts.notes.errors import UserError
 from scripts.notes.files import is_current, read_manifest, sensitivity_of, write_manifest
 from scripts.notes.jsonl import read_notes
 from scripts.notes.note import Note
-from scripts.notes.step import Arg, Opt, load_config, run_step
+from scripts.notes.step import Arg, Opt, run_step
 
 SHARD = 50  # notes labelled between two saves
 
@@ -33,14 +33,14 @@ def main(
     inputs = {"released": released, "task": task}
     if taught and (taught / "manifest.json").is_file():
         inputs["taught"] = taught / "manifest.json"
-    overrides = {"vars.lang": lang, "vars.task": str(task), "vars.gpu_id": gpu_id}
-    settings = dict(load_config(config, overrides))
+    variables = {"lang": lang, "task": str(task), "gpu_id": gpu_id}
+    settings = annotator_config(config, variables)
     if is_current(silver, inputs, settings):
         msg.good("The silver notes are up to date", silver)
         return
     notes = list(read_notes(released))
     counts: Counter[str] = Counter()
-    nlp = load_annotator(config, overrides)
+    nlp = load_annotator(config, variables)
     (silver / "manifest.json").unlink(missing_ok=True)
     with tqdm(total=len(notes), unit="note") as bar:
         for first in range(0, len(notes), SHARD):

@@ -9,10 +9,10 @@ from wasabi import msg
 
 from scripts.annotators.load import load_annotator, predict
 from scripts.notes.errors import UserError
-from scripts.notes.files import is_current, write_json, write_manifest
+from scripts.notes.files import is_current, manifest_path, write_json, write_manifest
 from scripts.notes.jsonl import read_notes, write_notes
 from scripts.notes.note import Note
-from scripts.notes.step import Arg, Opt, run_step
+from scripts.notes.step import Arg, Opt, load_config, run_step
 from scripts.notes.task import Task, read_task
 from scripts.scoring.report import MICRO, compare_systems
 from scripts.scoring.spans import MEASURES, count_notes
@@ -28,9 +28,9 @@ def main(
     gold: Path = Arg(..., help="Notes with human labels (JSONL)"),
     evaluation: Path = Arg(..., help="Where the scores go (JSON: numbers only)"),
     task: Path = Opt(..., help="configs/task/*.yml"),
-    lang: str = Opt("en", help="Language of the tokens that the token F1 counts"),
     predictions: Path = Opt(Path("corpus/predictions"), help="Folder for each system's labels (private)"),
     system: list[str] = Opt(..., help="NAME=PATH of a trained pipeline's folder or an annotator's .cfg; repeat it"),
+    lang: str = Opt("en"),
     gpu_id: int = Opt(-1),
     n_resamples: int = Opt(N_RESAMPLES, help="Resamples of the notes for the intervals"),
     seed: int = Opt(0),
@@ -39,27 +39,42 @@ def main(
     from scripts.notes.tokenizer import blank
 
     scheme, nlp = read_task(task), blank(lang)
-    paths = dict(_name_and_path(s) for s in system)
     golds = list(scheme.restrict(read_notes(gold)))
     if not golds:
         raise UserError(f"{gold} holds no notes", "Give `prepare` notes with labels")
     use_device(gpu_id)
-    labels, counts = list(scheme.labels), {}
-    for name, path in paths.items():
-        predicted = predictions / f"{name}.jsonl"
-        inputs = _inputs(name, path, gold)
-        if not is_current(predicted, inputs, {}):
-            n_notes = label_notes(name, path, golds, predicted)
-            write_manifest(predicted, inputs=inputs, config={}, sensitivity="private", counts={"n_notes": n_notes})
-        counts[name] = count_notes(golds, _read_by_id(predicted, scheme), labels, nlp)[None]
+    labels, counts, files = list(scheme.labels), {}, {"gold": gold, "task": task}
+    for name, path in map(_name_and_path, system):
+        files[name] = predictions / f"{name}.jsonl"
+        label_notes(name, path, gold, golds, files[name], {"lang": lang, "task": str(task), "gpu_id": gpu_id})
+        counts[name] = count_notes(golds, _read_by_id(files[name], scheme), labels, nlp)[None]
     report = {"task": scheme.name, "lang": lang} | compare_systems(counts, labels, n_resamples, seed)
     write_json(evaluation, report)
-    files = {"gold": gold, "task": task} | {name: predictions / f"{name}.jsonl" for name in paths}
     settings = {"lang": lang, "n_resamples": n_resamples}
-    n_gold = {"n_notes": len(golds), "n_systems": len(paths)}
+    n_gold = {"n_notes": len(golds), "n_systems": len(counts)}
     write_manifest(evaluation, inputs=files, config=settings, sensitivity="public", counts=n_gold, seed=seed)
     print_table(report)
-    msg.good(f"{len(paths)} systems on {len(golds)} notes", evaluation)
+    msg.good(f"{len(counts)} systems on {len(golds)} notes", evaluation)
+
+
+def label_notes(name: str, path: Path, gold: Path, golds: list[Note], out: Path, variables: dict[str, Any]) -> None:
+    """Let the annotator at PATH label GOLDS, the notes of the file GOLD, and write them to OUT; nothing if they are there.
+
+    VARIABLES replace those [vars] that an annotator's config has.
+    """
+    if not path.exists():
+        raise UserError(f"system {name}: nothing at {path}", "Name a trained pipeline's folder or an annotator's .cfg")
+    inputs, config, overrides = {"gold": gold, "annotator": path}, {}, {}
+    if path.is_file():
+        known = load_config(path).get("vars", {})
+        overrides = {f"vars.{key}": value for key, value in variables.items() if key in known}
+        config = dict(load_config(path, overrides))
+        inputs |= {found.as_posix(): found for found in (*_code(), *_files_named_in(config))}
+    if is_current(out, inputs, config):
+        return
+    nlp = load_system(name, path, overrides)
+    n_notes = write_notes(out, tqdm(predict(nlp, golds), total=len(golds), desc=name, unit="note"))
+    write_manifest(out, inputs=inputs, config=config, sensitivity="private", counts={"n_notes": n_notes})
 
 
 def use_device(gpu_id: int) -> None:
@@ -74,16 +89,10 @@ def use_device(gpu_id: int) -> None:
         raise UserError(f"gpu_id is {gpu_id}, but there is no such GPU or no CuPy", "Use --vars.gpu_id -1") from e
 
 
-def label_notes(name: str, path: Path, golds: list[Note], out: Path) -> int:
-    """Let the annotator at PATH label the texts of GOLDS and write them to OUT; returns how many."""
-    nlp = load_system(name, path)
-    return write_notes(out, tqdm(predict(nlp, golds), total=len(golds), desc=name, unit="note"))
-
-
-def load_system(name: str, path: Path) -> "Language":
+def load_system(name: str, path: Path, overrides: dict[str, Any]) -> "Language":
     """The annotator at PATH; a UserError that begins with its NAME."""
     try:
-        return load_annotator(path)
+        return load_annotator(path, overrides)
     except UserError as e:
         raise UserError(f"system {name}: {e.what}", e.remedy) from e
     except Exception as e:  # a config or a model can be broken in as many ways as there are components
@@ -117,31 +126,20 @@ def _name_and_path(system: str) -> tuple[str, Path]:
     return name, Path(path)
 
 
-def _inputs(name: str, path: Path, gold: Path) -> dict[str, Path]:
-    """What the labels of the system NAME depend on: the gold notes, the model, or the config with all that it stands for."""
-    if not path.exists():
-        raise UserError(f"system {name}: nothing at {path}", "Name a trained pipeline's folder or an annotator's .cfg")
-    inputs = {"gold": gold, "annotator": path}
-    if path.is_file():
-        inputs |= {found.as_posix(): found for found in (*_code(), *_files_named_in(path)) if not found.is_absolute()}
-    return inputs
-
-
 def _code() -> list[Path]:
     return [file for room in ROOMS for file in sorted(Path("scripts", room).glob("*.py"))]
 
 
-def _files_named_in(config: Path) -> Iterator[Path]:
-    """The files and folders that exist among the values of CONFIG, such as an adapter, a prompt, a base model."""
-    import spacy
-
-    values: list[Any] = [spacy.util.load_config(config, interpolate=True)]
+def _files_named_in(config: dict[str, Any]) -> Iterator[Path]:
+    """The files among the values of CONFIG: an adapter, a prompt, a base model; of a folder, its manifest if it has one."""
+    values: list[Any] = [config]
     while values:
         value = values.pop()
         if isinstance(value, dict | list | tuple):
             values.extend(value.values() if isinstance(value, dict) else value)
         elif isinstance(value, str) and "/" in value and "\n" not in value and Path(value).exists():
-            yield Path(value)
+            manifest = manifest_path(Path(value))
+            yield manifest if Path(value).is_dir() and manifest.is_file() else Path(value)
 
 
 def _read_by_id(path: Path, task: Task) -> dict[str, Note]:

@@ -6,11 +6,11 @@ from pathlib import Path
 import spacy
 from wasabi import msg
 
-from scripts.annotators.load import load_annotator
+from scripts.annotators.load import annotator_config, load_annotator
 from scripts.notes.errors import UserError
 from scripts.notes.files import is_current, write_manifest
 from scripts.notes.jsonl import read_notes
-from scripts.notes.step import Arg, Opt, load_config, run_step
+from scripts.notes.step import Arg, Opt, run_step
 
 
 def main(
@@ -24,20 +24,16 @@ def main(
     seed: int = Opt(0),
     gpu_id: int = Opt(-1),
 ):
-    """Teach each annotator of CONFIG on the labelled notes; one that learns nothing (no [teach] block) is left alone."""
-    inputs = {"private": private, "holdout": holdout, "task": task}
+    """Teach each annotator of CONFIG on the labelled notes; one without a [teach] block needs none."""
+    inputs = {"private": private, "holdout": holdout, "task": task, "ner": ner}
+    variables = {"lang": lang, "task": str(task), "ner": str(ner), "gpu_id": gpu_id}
     labelled = [note for note in read_notes(private) if note.spans is not None]
     if not labelled:
         raise UserError(f"{private} has no labelled note", "Label a few, or choose an annotator that needs none")
     judged = [note for note in read_notes(holdout) if note.spans is not None]
     for path in config:
-        settings = load_config(path, _known(path, {"lang": lang, "task": str(task), "ner": str(ner), "gpu_id": gpu_id}))
+        settings = annotator_config(path, variables)
         folder = out / path.stem
-        if "teach" not in settings:
-            msg.info(f"{path.stem} needs no teaching")
-            continue
-        if "ner" in settings["teach"]:
-            inputs["ner"] = ner
         if is_current(folder, inputs, dict(settings), seed):
             msg.good(f"{path.stem} is up to date", folder)
             continue
@@ -46,22 +42,18 @@ def main(
             shutil.rmtree(work, ignore_errors=True)
             work.mkdir(parents=True)
             write_manifest(work, inputs=inputs, config=settings, sensitivity="private", counts={}, seed=seed)
-        nlp = load_annotator(path, {f"vars.{k}": v for k, v in settings["vars"].items()})
-        teach = spacy.registry.resolve({"teach": settings["teach"]})["teach"]
-        report = teach(nlp, labelled, judged or labelled, work, seed, gpu_id)
-        for leftover in (work / "checkpoints", work / "trained"):
-            shutil.rmtree(leftover, ignore_errors=True)
+        report = {}
+        if "teach" in settings:
+            teach = spacy.registry.resolve({"teach": settings["teach"]})["teach"]
+            report = teach(load_annotator(path, variables), labelled, judged or labelled, work, seed, gpu_id)
+            shutil.rmtree(work / "work", ignore_errors=True)
         shutil.rmtree(folder, ignore_errors=True)
         work.rename(folder)
         counts = {"n_labelled": len(labelled), "n_holdout": len(judged), **report}
         write_manifest(folder, inputs=inputs, config=settings, sensitivity="private", counts=counts, seed=seed)
-        msg.good(f"{path.stem}: taught on {len(labelled)} labelled notes", folder)
-
-
-def _known(path: Path, values: dict[str, object]) -> dict[str, object]:
-    """VALUES as overrides of those [vars] that the config at PATH has."""
-    known = load_config(path).get("vars", {})
-    return {f"vars.{key}": value for key, value in values.items() if key in known}
+        msg.good(
+            f"{path.stem}: {f'taught on {len(labelled)} labelled notes' if report else 'needs no teaching'}", folder
+        )
 
 
 if __name__ == "__main__":

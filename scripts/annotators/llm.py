@@ -171,7 +171,7 @@ def make_teach_tagger(base: str, lora: dict[str, Any], schedule: dict[str, Any])
             examples(labelled),
             examples(holdout),
             Schedule(**schedule),
-            out / "checkpoints",
+            out / "work",
             seed,
             choices=label_tokens(local.tokenizer, task.labels),
         )

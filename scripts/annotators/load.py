@@ -1,28 +1,35 @@
 """Any annotator as a spaCy pipeline: a config that spacy-llm assembles, or a trained model's folder."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from scripts.notes.errors import UserError
 from scripts.notes.note import Note, Span
+from scripts.notes.step import load_config
 
 if TYPE_CHECKING:
+    from confection import Config
     from spacy.language import Language
 
 
-def load_annotator(path: Path, overrides: dict[str, Any] | None = None) -> "Language":
-    """The pipeline at PATH: a trained model's folder, or a .cfg with dotted OVERRIDES."""
+def annotator_config(path: Path, variables: Mapping[str, Any]) -> "Config":
+    """The config at PATH; VARIABLES replace those of its [vars] that it has."""
+    known = load_config(path).get("vars", {})
+    return load_config(path, {f"vars.{key}": value for key, value in variables.items() if key in known})
+
+
+def load_annotator(path: Path, variables: Mapping[str, Any] | None = None) -> "Language":
+    """The pipeline at PATH: a trained model's folder, or a .cfg with VARIABLES (lang, task, gpu_id, ...) for its [vars]."""
     import spacy
 
     from scripts import functions  # noqa: F401  registers our components
 
     if path.is_dir():
         return spacy.load(path)
-    if not path.is_file():
+    if path.suffix != ".cfg":
         raise UserError(f"no annotator at {path}", "Name a config of configs/annotator or a trained pipeline's folder")
-    config = spacy.util.load_config(path, overrides=overrides or {}, interpolate=True)
-    return spacy.util.load_model_from_config(config, auto_fill=True)
+    return spacy.util.load_model_from_config(annotator_config(path, variables or {}), auto_fill=True)
 
 
 def predict(nlp: "Language", notes: Iterable[Note], batch_size: int = 32) -> Iterator[Note]:

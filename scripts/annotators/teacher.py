@@ -68,15 +68,15 @@ def make_teach_ner(ner: str) -> Teach:
         losses = {}
         for name, notes in (("train", labelled), ("dev", holdout)):
             docs, losses[name] = make_docs(notes, nlp, labels)
-            write_docbin(out / f"{name}.spacy", docs)
+            write_docbin(out / "work" / f"{name}.spacy", docs)
         overrides = {
-            "paths.train": str(out / "train.spacy"),
-            "paths.dev": str(out / "dev.spacy"),
+            "paths.train": str(out / "work" / "train.spacy"),
+            "paths.dev": str(out / "work" / "dev.spacy"),
             "nlp.lang": nlp.lang,
             "system.seed": seed,
         }
-        train(Path(ner), out / "trained", use_gpu=gpu_id, overrides=overrides)
-        best = spacy.load(out / "trained" / "model-best")
+        train(Path(ner), out / "work", use_gpu=gpu_id, overrides=overrides)
+        best = spacy.load(out / "work" / "model-best")
         best.to_disk(out)
         return {
             "n_lost_spans": {k: sum(v.values()) for k, v in losses.items()},

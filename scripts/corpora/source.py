@@ -6,6 +6,8 @@ from pathlib import Path
 from scripts.notes.errors import UserError
 from scripts.notes.note import Note, Span
 
+BYTE_ORDER_MARK = "\ufeff"
+
 Report = Callable[[str, int], None]  # what was lost of a source, and how much
 Reader = Callable[[Path, Report], Iterator[Note]]
 
@@ -21,10 +23,10 @@ def files_of(folder: Path, pattern: str) -> list[Path]:
 
 
 def read_text(file: Path) -> str:
-    """The text of FILE as it is, line ends included, without a byte order mark; a UserError if it is not UTF-8."""
+    """The text of FILE as it is, line ends included, but without a byte order mark; a UserError if it is not UTF-8."""
     raw = file.read_bytes()
     try:
-        return raw.decode("utf-8-sig")
+        return raw.decode("utf8").removeprefix(BYTE_ORDER_MARK)
     except UnicodeDecodeError as e:
         line = raw.count(b"\n", 0, e.start) + 1
         raise UserError(f"{file.name}:{line}: byte {e.start} is not UTF-8", "Convert the file to UTF-8") from None

@@ -4,7 +4,7 @@ import json
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from itertools import islice
+from itertools import count, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +15,7 @@ from scripts.generators.filters import reason_to_reject
 from scripts.llm.finetune import Example, Lora, Schedule, add_lora, finetune
 from scripts.llm.local import LocalModel, Sampling, check_model_name, device_of
 from scripts.notes.errors import UserError
+from scripts.notes.files import write_json
 from scripts.notes.note import Note
 
 if TYPE_CHECKING:
@@ -93,12 +94,18 @@ class CausalLM:
         rejected: Counter[str] = Counter()
         seen: set[str] = set()
         requests = self._requests(notes, holdout, seed)
-        for number in range(int(n_notes * self.writing.max_attempts / self.writing.batch_size) + 1):
-            batch = list(islice(requests, self.writing.batch_size))
+        n_drawn = 0
+        for number in count():
+            # A little more than what is missing: one more batch costs as many steps as a full one.
+            size = min(self.writing.batch_size, 8 + int(1.2 * (n_notes - len(kept))))
+            n_drawn += size
+            if n_drawn > 100 + n_notes * self.writing.max_attempts:
+                break
+            batch = list(islice(requests, size))
             path = work / f"batch-{number:05}.json"
             if not path.is_file():
                 model = model or self._adapted(out, gpu_id)
-                _save_batch(path, self._draw(model, batch, seed * 100_003 + number))
+                write_json(path, self._draw(model, batch, seed * 100_003 + number))
             for request, (text, finish_reason) in zip(batch, json.loads(path.read_text("utf8")), strict=True):
                 text = (request.opening + text).strip()
                 reason = reason_to_reject(text, finish_reason, self.writing.min_words, seen)
@@ -151,12 +158,6 @@ class CausalLM:
         sampling = Sampling(w.temperature, w.top_p, w.top_k, w.max_new_tokens)
         done = model.complete([r.prompt or "\n" for r in batch], sampling, batch_size=len(batch), seed=seed)
         return [(c.text, c.finish_reason) for c in done]
-
-
-def _save_batch(path: Path, rows: list[tuple[str, str]]) -> None:
-    from scripts.notes.files import write_json
-
-    write_json(path, rows)
 
 
 def _given(block: dict[str, Any] | None, kind: type, where: str) -> Any:

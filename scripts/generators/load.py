@@ -10,6 +10,7 @@ from scripts.notes.step import load_config
 def load_generator(path: Path, overrides: dict[str, Any] | None = None) -> Any:
     """The generator that the config PATH describes, with `adapt` and `write`."""
     import spacy
+    from confection import ConfigValidationError
 
     from scripts import functions  # noqa: F401  registers the generators
 
@@ -18,7 +19,5 @@ def load_generator(path: Path, overrides: dict[str, Any] | None = None) -> Any:
         raise UserError(f"{path} has no [generator] block", "See configs/generator/smollm2.cfg")
     try:
         return spacy.registry.resolve({"generator": config["generator"]})["generator"]
-    except (
-        spacy.registry.exceptions.ConfigValidationError if hasattr(spacy.registry, "exceptions") else ValueError
-    ) as e:
+    except ConfigValidationError as e:
         raise UserError(f"{path}: {e}", "Compare it with configs/generator/smollm2.cfg") from None

@@ -81,7 +81,7 @@ def finetune(
     `torchrun` and several GPUs work unchanged.
     """
     import torch
-    from transformers import EarlyStoppingCallback, TrainingArguments, set_seed
+    from transformers import EarlyStoppingCallback, PrinterCallback, ProgressCallback, TrainingArguments, set_seed
 
     set_seed(seed)
     arguments = TrainingArguments(
@@ -116,6 +116,10 @@ def finetune(
         data_collator=_Collator(pad=model.config.eos_token_id or 0),
         callbacks=[EarlyStoppingCallback(schedule.patience)],
     )
+    # The bar is enough: dictionaries of numbers between its lines tell a hospital's engineer nothing.
+    trainer.remove_callback(ProgressCallback)
+    trainer.remove_callback(PrinterCallback)
+    trainer.add_callback(_bar_class())
     resume = any(work.glob("checkpoint-*/trainer_state.json"))
     trainer.train(resume_from_checkpoint=resume or None)
     model.eval()
@@ -164,6 +168,30 @@ def _trainer_class(choices: Sequence[int]) -> type:
                 return self.compute_loss(model, self._prepare_inputs(inputs)).detach(), None, None
 
     return TargetTrainer
+
+
+def _bar_class() -> type:
+    from tqdm import tqdm
+    from transformers import TrainerCallback
+
+    class Bar(TrainerCallback):
+        """One progress bar over all steps, with the last dev loss."""
+
+        def on_train_begin(self, args, state, control, **kwargs):
+            self.bar = tqdm(
+                total=state.max_steps, initial=state.global_step, unit="step", disable=not state.is_world_process_zero
+            )
+
+        def on_step_end(self, args, state, control, **kwargs):
+            self.bar.update(state.global_step - self.bar.n)
+
+        def on_evaluate(self, args, state, control, metrics=None, **kwargs):
+            self.bar.set_postfix(dev_loss=round((metrics or {}).get("eval_loss", float("nan")), 3))
+
+        def on_train_end(self, args, state, control, **kwargs):
+            self.bar.close()
+
+    return Bar
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,8 @@
 """What goes to a language model and what comes back: plain strings for spacy-llm, with what ours know beside them."""
 
-from dataclasses import dataclass
+# The context length that our models tell spacy-llm: our task cuts passages and keeps the note's offsets; spacy-llm's
+# own sharding would change the text.
+UNCUT = 10**9
 
 
 class Prompt(str):
@@ -28,11 +30,3 @@ class Answer(str):
         self = super().__new__(cls, answer)
         self.finish_reason = finish_reason
         return self
-
-
-@dataclass(frozen=True)
-class Window:
-    """The characters [start, end) of a note that one prompt asks about."""
-
-    start: int
-    end: int

@@ -7,7 +7,7 @@ from typing import Any, Iterable  # noqa: UP035  spacy-llm checks for these very
 from spacy_llm.registry import registry
 
 from scripts.llm.local import LocalModel, Sampling
-from scripts.llm.prompt import Answer
+from scripts.llm.prompt import UNCUT, Answer
 from scripts.llm.tagger import LocalTagger
 
 Executor = Callable[[Iterable[Iterable[Any]]], Iterable[Any]]
@@ -16,6 +16,8 @@ Executor = Callable[[Iterable[Iterable[Any]]], Iterable[Any]]
 class LocalChat:
     """A spacy-llm model: a local causal LM that writes its answers freely. Loads at the first prompt."""
 
+    context_length = UNCUT
+
     def __init__(self, name: str, adapter: str | None, sampling: Sampling, batch_size: int, gpu_id: int, chat: bool):
         self.name, self.adapter, self.sampling = name, adapter, sampling
         self.batch_size, self.gpu_id, self.chat = batch_size, gpu_id, chat
@@ -23,10 +25,6 @@ class LocalChat:
     @cached_property
     def local(self) -> LocalModel:
         return LocalModel(self.name, self.adapter, self.gpu_id)
-
-    @property
-    def context_length(self) -> int:
-        return self.local.context_length
 
     def __call__(self, prompts: Iterable[Iterable[Any]]) -> Iterable[Iterable[Any]]:
         docs = [[str(prompt) for prompt in doc] for doc in prompts]

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Iterable  # noqa: UP035  spacy-llm checks
 from scripts.llm.answers import FORMS
 from scripts.llm.finetune import Example
 from scripts.llm.local import LocalModel
-from scripts.llm.prompt import Answer, Prompt
+from scripts.llm.prompt import UNCUT, Answer, Prompt
 from scripts.notes.errors import UserError
 from scripts.notes.note import Span
 
@@ -75,6 +75,8 @@ def make_example(prompt: Prompt, spans: Iterable[Span], tokenizer: "PreTrainedTo
 class LocalTagger:
     """A spacy-llm model: prompts per doc to answers per doc, each a tagged copy of its passage. Loads at the first prompt."""
 
+    context_length = UNCUT
+
     def __init__(self, name: str, adapter: str | None, batch_size: int, gpu_id: int, outside_bias: float):
         self.name, self.adapter, self.batch_size, self.gpu_id = name, adapter, batch_size, gpu_id
         self.outside_bias = outside_bias
@@ -82,10 +84,6 @@ class LocalTagger:
     @cached_property
     def local(self) -> LocalModel:
         return LocalModel(self.name, self.adapter, self.gpu_id)
-
-    @property
-    def context_length(self) -> int:
-        return self.local.context_length
 
     def __call__(self, prompts: Iterable[Iterable[Any]]) -> Iterable[Iterable[Any]]:
         docs = [list(doc) for doc in prompts]

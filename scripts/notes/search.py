@@ -130,7 +130,8 @@ class Searchable:
 
 def tokenize(text: str) -> list[Token]:
     """The words, numbers and symbols of TEXT with their keys."""
-    return [Token(m.start(), m.end(), fold(m.group()).key) for m in TOKEN.finditer(text)]
+    tokens = (Token(m.start(), m.end(), fold(m.group()).key) for m in TOKEN.finditer(text))
+    return [token for token in tokens if token.key]  # a zero-width character has none
 
 
 def _manner(surface: str, mention: str) -> Manner:

@@ -22,13 +22,13 @@ class Token:
 
 
 def plain(text: str) -> str:
-    """TEXT without case, accents, compatibility forms, marks and invisible characters (NFC, NFD: the same result)."""
+    """TEXT without case, accents, compatibility forms, invisible characters and line breaks (NFC, NFD: the same)."""
     folded = unicodedata.normalize("NFKD", unicodedata.normalize("NFKC", text).casefold())
     if not folded.isascii():
         # Mn: accents. Cf: zero-width characters, soft hyphens, direction marks.
         folded = "".join(c for c in folded if unicodedata.category(c) not in ("Mn", "Cf")).translate(_PLAIN)
         folded = "".join(str(unicodedata.decimal(c, c)) for c in folded)  # digits of any script
-    return folded
+    return " ".join(folded.split())
 
 
 def tokenize(text: str) -> list[Token]:
@@ -47,7 +47,7 @@ def squeeze(text: str) -> str:
 
 def searchable(note: Note) -> str:
     """Everything of NOTE that would be released: its text, its id and the values of its meta, set well apart."""
-    return "\n\n\n\n\n".join([note.text, note.id, *_values(note.meta)])
+    return " ##### ".join([note.text, note.id, *_values(note.meta)])
 
 
 def _values(value: Any) -> Iterator[str]:

@@ -30,8 +30,8 @@ def count_notes(
     """True positives, false positives and false negatives: an array of (notes, labels, measures, 3).
 
     Sums over notes are the counts of all of them. PREDICTIONS are keyed by the note's id; a note without one counts as
-    missed altogether. The token F1 counts the tokens of NLP's tokenizer. A UserError for a gold note that nobody labelled,
-    and for a prediction on another text than the gold note's.
+    missed altogether. Tokens are those of NLP's tokenizer. A UserError for a gold note that nobody labelled, and for a
+    prediction on another text than the gold note's.
     """
     _check_same_notes(golds, predictions)
     counts = [count_pair(gold, predictions.get(gold.id), labels, tokens_of(nlp, gold.text)) for gold in golds]

@@ -1,0 +1,101 @@
+"""Calendar dates in their common written forms, read from normalised tokens."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import date
+
+from .normalize import Token, plain, tokenize
+
+MAX_GAP = 3  # characters between two tokens of one date or identifier: ", " or " / "
+MAX_FILLERS = 2  # "12 de marzo de 1951", "March 12th 1951"
+MAX_SUFFIX = 4  # inflection: Estonian "märtsil"
+
+
+class MonthNames:
+    """The number of a month from its name, an abbreviation of three letters or more, or an inflected form."""
+
+    def __init__(self, years: Iterable[str]):
+        """YEARS: for each language its twelve names in one string, January first."""
+        self._full: dict[str, int] = {}
+        self._short: dict[str, int] = {}
+        for names in years:
+            words = plain(names).split()
+            if len(words) != 12:
+                raise ValueError(f"{len(words)} names of months in a line of 'months', not 12")
+            for number, word in enumerate(words, 1):
+                self._full[word] = number
+                self._short |= {word[:n]: number for n in range(3, len(word))}
+
+    def number(self, word: str) -> int | None:
+        """1 to 12, or None if WORD (in plain spelling) names no month."""
+        if found := self._full.get(word) or self._short.get(word):
+            return found
+        stems = (word[:n] for n in range(len(word) - 1, max(2, len(word) - MAX_SUFFIX - 1), -1))
+        return next((self._full[stem] for stem in stems if stem in self._full), None)
+
+
+def dates_in(text: str, months: MonthNames) -> set[date]:
+    """Every reading of every date in TEXT."""
+    return {day for _, _, days in find_dates(tokenize(text), months) for day in days}
+
+
+def find_dates(tokens: Sequence[Token], months: MonthNames) -> Iterator[tuple[int, int, set[date]]]:
+    """Yield (first token, last token, readings): 12/03/1951 may be in March or December, and 51 is 1951 or 2051."""
+    for first, token in enumerate(tokens):
+        if token.text.isdigit() or months.number(token.text):
+            last, days = _date_at(tokens, first, months)
+            if days:
+                yield first, last, days
+
+
+def _date_at(tokens: Sequence[Token], first: int, months: MonthNames) -> tuple[int, set[date]]:
+    text = tokens[first].text
+    if text.isdigit() and len(text) == 8:
+        return first, _readings([text[:4], text[4:6], text[6:]]) | _readings([text[:2], text[2:4], text[4:]])
+    parts: list[str | int] = []
+    n_fillers = 0
+    for last in range(first, min(first + 3 + MAX_FILLERS, len(tokens))):
+        word = tokens[last].text
+        if last > first and tokens[last].gap > MAX_GAP:
+            break
+        if word.isdigit():
+            parts.append(word)
+        elif month := months.number(word):
+            parts.append(month)
+        elif len(word) <= 3 and n_fillers < MAX_FILLERS:
+            n_fillers += 1
+        else:
+            break
+        if len(parts) == 3:
+            # Three bare numbers with words between them are no date: "5 mg 10 ml 20".
+            named = any(isinstance(p, int) for p in parts)
+            return last, _readings(parts) if named or not n_fillers else set()
+    return first, set()
+
+
+def _readings(parts: Sequence[str | int]) -> set[date]:
+    """The dates that three PARTS can mean; a month's name comes as an int, a number as it was written."""
+    named = [i for i, part in enumerate(parts) if isinstance(part, int)]
+    if len(named) > 1 or named == [2]:
+        return set()
+    if len(str(parts[0])) == 4 and not named == [0]:
+        orders = [(0, 1, 2)]  # year, month, day
+    elif named:
+        orders = [(2, named[0], 1 - named[0])]
+    else:
+        orders = [(2, 1, 0), (2, 0, 1)]
+    found = set()
+    for year, month, day in orders:
+        if named and month != named[0]:
+            continue
+        for full_year in _years(str(parts[year])):
+            try:
+                found.add(date(full_year, int(parts[month]), int(parts[day])))
+            except ValueError:
+                continue
+    return found
+
+
+def _years(written: str) -> list[int]:
+    if len(written) == 4 and written[:2] in ("18", "19", "20"):
+        return [int(written)]
+    return [1900 + int(written), 2000 + int(written)] if len(written) == 2 else []

@@ -1,0 +1,93 @@
+"""Where identifiers stand in a text, however they are spaced, cased, accented, cut by line breaks or mistyped once."""
+
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from rapidfuzz.distance import Levenshtein
+
+from .collect import PHONE_DIGITS, Identifiers, Kind
+from .dates import MAX_GAP, MonthNames, find_dates
+from .normalize import Token
+
+MAX_TOKENS = 16  # a telephone number written digit by digit
+MIN_NEAR = 7  # letters; a shorter name mistyped once is another name
+MIN_NEAR_DIGITS = 8  # with digits inside; shorter numbers are neighbours of each other by chance
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """Identifier KEY on the tokens FIRST to LAST (inclusive); not EXACT means one character differs."""
+
+    kind: Kind
+    key: str
+    first: int
+    last: int
+    exact: bool = True
+
+
+class Finder:
+    """Finds identifiers by looking up every window of neighbouring tokens: time grows with the text, not the list.
+
+    A window begins and ends at the edge of a run of letters or of digits, so that "Ana Lee" is not in "banal eel" and
+    record 44209 is not in 1442091. A key and a window that differ by one character agree in the key's first half or in
+    its second; these halves are indexed.
+    """
+
+    def __init__(self, identifiers: Identifiers, months: MonthNames, near: bool = True):
+        self._keys = identifiers.keys
+        self._births = identifiers.births
+        self._months = months
+        self._near = near
+        self._heads: dict[str, list[str]] = defaultdict(list)
+        self._tails: dict[str, list[str]] = defaultdict(list)
+        self._openings = {key[:4] for key in self._keys}
+        self._longest = max(map(len, self._keys), default=0) + near
+        for key in self._keys if near else ():
+            has_digits = any(c.isdigit() for c in key)
+            if len(key) >= (MIN_NEAR_DIGITS if has_digits else MIN_NEAR):
+                self._heads[key[: len(key) // 2]].append(key)
+                self._tails[key[len(key) // 2 :]].append(key)
+
+    def find(self, tokens: Sequence[Token]) -> list[Hit]:
+        """The hits in TOKENS; a key that stands there exactly is not reported as mistyped as well."""
+        hits = [*self._find_keys(tokens), *self._find_births(tokens)]
+        exact = {hit.key for hit in hits if hit.exact}
+        return [hit for hit in hits if hit.exact or hit.key not in exact]
+
+    def _find_keys(self, tokens: Sequence[Token]) -> Iterator[Hit]:
+        for first in range(len(tokens)):
+            window = ""
+            for last in range(first, min(first + MAX_TOKENS, len(tokens))):
+                if last > first and tokens[last].gap > MAX_GAP:
+                    break
+                window += tokens[last].text
+                if not self._near and len(window) >= 4 and window[:4] not in self._openings:
+                    break
+                yield from self._look_up(window, first, last)
+                if len(window) > self._longest:
+                    break
+
+    def _look_up(self, window: str, first: int, last: int) -> Iterator[Hit]:
+        if window in self._keys:
+            yield Hit(self._keys[window], window, first, last)
+        elif len(window) > PHONE_DIGITS and window.isdigit() and window[-PHONE_DIGITS:] in self._keys:
+            yield Hit("number", window[-PHONE_DIGITS:], first, last)
+        elif self._near and len(window) >= MIN_NEAR - 1:
+            for key in self._neighbours(window):
+                yield Hit(self._keys[key], key, first, last, exact=False)
+
+    def _neighbours(self, window: str) -> set[str]:
+        n = len(window)
+        found = set()
+        for n_key in (n - 1, n, n + 1):
+            half = n_key // 2
+            found.update(self._heads.get(window[:half], ()))
+            found.update(self._tails.get(window[half - n_key :], ()))
+        return {key for key in found if Levenshtein.distance(key, window, score_cutoff=1) <= 1}
+
+    def _find_births(self, tokens: Sequence[Token]) -> Iterator[Hit]:
+        if self._births:
+            for first, last, days in find_dates(tokens, self._months):
+                for day in days & self._births:
+                    yield Hit("birth", day.isoformat(), first, last)
