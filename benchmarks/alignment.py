@@ -1,9 +1,9 @@
-"""Gold mentions given as bare strings: how many spans come back and how many are false, beside spacy-llm's own aligners.
+"""Gold mentions given as bare strings: how many spans come back, how many are false; beside spacy-llm's own aligners.
 
-A list may mean two things, and each of our modes stands beside the part of spacy-llm that answers the same kind of list.
-listed: an entry is an occurrence; ner.v3 takes the next one for each line. all: a string means all its occurrences, as in
-ner.v2's comma-separated lists and in its `find_substrings` alone, without the commas. All work on the same tokens, ours.
-CardioCCC has no dev split here: its notes were also looked at while the aligner was made. Those of the two dev splits were not.
+A list may mean two things, and each of our modes stands beside what spacy-llm has for the same kind of list. listed: an
+entry is an occurrence; ner.v3 takes the next one for each line. all: a string means all its occurrences, as in ner.v2's
+comma-separated lists and in its `find_substrings` alone, without the commas. All work on the same tokens, ours.
+CardioCCC has no dev split here; its notes were looked at while the aligner was made; those of the two dev splits not.
 """
 
 import random
@@ -67,8 +67,9 @@ def compare(setting: str, counts: dict[Find, np.ndarray]) -> Iterator[Row]:
             low, high = found.ci95
             row = Row(f"{setting}: {figure}, {NAMES[find]}", 100 * found.value, of, n, SEED, (100 * low, 100 * high))
             if find is ours:
-                word, reached = ("above", found.value > best) if figure == "recovered" else ("below", found.value < best)
-                row = replace(row, target=f"{word} {100 * best:.4g}", reached=reached)
+                sign = 1 if figure == "recovered" else -1
+                target = f"{'above' if sign == 1 else 'below'} {100 * best:.4g}"
+                row = replace(row, target=target, reached=sign * found.value > sign * best)
             yield row
 
 

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Any
 from tqdm import tqdm
 from wasabi import msg
 
-from scripts.annotators.load import load_annotator, predict
+from scripts.annotators.load import annotator_config, load_annotator, predict
 from scripts.notes.errors import UserError
 from scripts.notes.files import is_current, manifest_path, write_json, write_manifest
 from scripts.notes.jsonl import read_notes, write_notes
 from scripts.notes.note import Note
-from scripts.notes.step import Arg, Opt, load_config, run_step
+from scripts.notes.step import Arg, Opt, run_step
 from scripts.notes.task import Task, read_task
 from scripts.scoring.report import MICRO, compare_systems
 from scripts.scoring.spans import MEASURES, count_notes
@@ -45,6 +45,8 @@ def main(
     use_device(gpu_id)
     labels, counts, files = list(scheme.labels), {}, {"gold": gold, "task": task}
     for name, path in map(_name_and_path, system):
+        if name in files:
+            raise UserError(f"system {name}: the name is taken", "Give each system a name of its own")
         files[name] = predictions / f"{name}.jsonl"
         label_notes(name, path, gold, golds, files[name], {"lang": lang, "task": str(task), "gpu_id": gpu_id})
         counts[name] = count_notes(golds, _read_by_id(files[name], scheme), labels, nlp)[None]
@@ -58,22 +60,23 @@ def main(
 
 
 def label_notes(name: str, path: Path, gold: Path, golds: list[Note], out: Path, variables: dict[str, Any]) -> None:
-    """Let the annotator at PATH label GOLDS, the notes of the file GOLD, and write them to OUT; nothing if they are there.
+    """Let the annotator at PATH label GOLDS, the notes of the file GOLD, and write them to OUT, unless it is current.
 
     VARIABLES replace those [vars] that an annotator's config has.
     """
     if not path.exists():
         raise UserError(f"system {name}: nothing at {path}", "Name a trained pipeline's folder or an annotator's .cfg")
-    inputs, config, overrides = {"gold": gold, "annotator": path}, {}, {}
+    inputs, config = {"gold": gold, "annotator": path}, {}
     if path.is_file():
-        known = load_config(path).get("vars", {})
-        overrides = {f"vars.{key}": value for key, value in variables.items() if key in known}
-        config = dict(load_config(path, overrides))
+        config = dict(annotator_config(path, variables))
         inputs |= {found.as_posix(): found for found in (*_code(), *_files_named_in(config))}
     if is_current(out, inputs, config):
         return
-    nlp = load_system(name, path, overrides)
-    n_notes = write_notes(out, tqdm(predict(nlp, golds), total=len(golds), desc=name, unit="note"))
+    nlp = load_system(name, path, variables)
+    try:
+        n_notes = write_notes(out, tqdm(predict(nlp, golds), total=len(golds), desc=name, unit="note"))
+    except UserError as e:  # some components load their model at the first note
+        raise UserError(f"system {name}: {e.what}", e.remedy) from e
     write_manifest(out, inputs=inputs, config=config, sensitivity="private", counts={"n_notes": n_notes})
 
 
@@ -89,10 +92,10 @@ def use_device(gpu_id: int) -> None:
         raise UserError(f"gpu_id is {gpu_id}, but there is no such GPU or no CuPy", "Use --vars.gpu_id -1") from e
 
 
-def load_system(name: str, path: Path, overrides: dict[str, Any]) -> "Language":
+def load_system(name: str, path: Path, variables: dict[str, Any]) -> "Language":
     """The annotator at PATH; a UserError that begins with its NAME."""
     try:
-        return load_annotator(path, overrides)
+        return load_annotator(path, variables)
     except UserError as e:
         raise UserError(f"system {name}: {e.what}", e.remedy) from e
     except Exception as e:  # a config or a model can be broken in as many ways as there are components
@@ -131,7 +134,7 @@ def _code() -> list[Path]:
 
 
 def _files_named_in(config: dict[str, Any]) -> Iterator[Path]:
-    """The files among the values of CONFIG: an adapter, a prompt, a base model; of a folder, its manifest if it has one."""
+    """The files among the values of CONFIG: prompts, and of models the manifest or, without one, the folder."""
     values: list[Any] = [config]
     while values:
         value = values.pop()

@@ -44,8 +44,9 @@ def main(
             write_manifest(work, inputs=inputs, config=settings, sensitivity="private", counts={}, seed=seed)
         report = {}
         if "teach" in settings:
+            nlp = load_annotator(path, variables)
             teach = spacy.registry.resolve({"teach": settings["teach"]})["teach"]
-            report = teach(load_annotator(path, variables), labelled, judged or labelled, work, seed, gpu_id)
+            report = teach(nlp, labelled, judged or labelled, work, seed, gpu_id)
             shutil.rmtree(work / "work", ignore_errors=True)
         shutil.rmtree(folder, ignore_errors=True)
         work.rename(folder)

@@ -12,8 +12,8 @@ from .source import BYTE_ORDER_MARK, Report, files_of, keep_longest, read_text
 def read_brat(path: Path, report: Report) -> Iterator[Note]:
     """Yield a note for each .txt file in the folder PATH; its id is the file's name.
 
-    Of the .ann file the T lines are read. Reported as lost: spans in several pieces, and spans that overlap a longer one.
-    A text without an .ann file is a note that nobody labelled.
+    Of the .ann file the T lines are read. Reported as lost: spans in several pieces, and spans that overlap a longer
+    one. A text without an .ann file is a note that nobody labelled.
     """
     for file in files_of(path, "*.txt"):
         text = read_text(file)

@@ -1,4 +1,4 @@
-"""A folder of .md files: YAML front matter, then the note with its spans as [mention](LABEL). The shipped notes' format."""
+"""The shipped notes' format: a folder of .md files, YAML front matter and a text with its spans as [mention](LABEL)."""
 
 import re
 from collections.abc import Iterator
@@ -24,13 +24,13 @@ def read_markup(path: Path, report: Report) -> Iterator[Note]:
         if not match:
             raise UserError(f"{file.name}:1: no front matter", "Begin with '---', 'patient: ...' and '---'")
         body = match[2].strip("\n")
-        first_line = source.count("\n", 0, match.start(2)) + 1
-        text, spans = parse_markup(body, f"{file.name}, text from line {first_line}")
+        first_line = source.count("\n", 0, source.index(body, match.start(2))) + 1
+        text, spans = parse_markup(body, file.name, first_line)
         yield check_note(Note(file.stem, text, tuple(spans), _meta(match[1], file.name)), file.name)
 
 
-def parse_markup(body: str, where: str) -> tuple[str, list[Span]]:
-    """The plain text of BODY and its spans; a UserError that begins with WHERE for a bracket that marks nothing."""
+def parse_markup(body: str, where: str, first_line: int) -> tuple[str, list[Span]]:
+    """The plain text of BODY and its spans; a UserError with file WHERE and line for a bracket that marks nothing."""
     text, spans, last = "", [], 0
     for match in MARK.finditer(body):
         text += body[last : match.start()]
@@ -39,8 +39,8 @@ def parse_markup(body: str, where: str) -> tuple[str, list[Span]]:
         last = match.end()
     text += body[last:]
     if stray := re.search(r"[\[\]]", text):
-        line = text.count("\n", 0, stray.start()) + 1
-        raise UserError(f"{where}: a stray bracket in its line {line}", "Brackets mark spans only: [mention](LABEL)")
+        line = text.count("\n", 0, stray.start()) + first_line
+        raise UserError(f"{where}:{line}: a bracket that marks no span", "Brackets are for marks: [mention](LABEL)")
     return text, spans
 
 

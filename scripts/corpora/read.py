@@ -24,7 +24,7 @@ READERS: dict[str, Reader] = {
 
 
 def read_corpus(path: Path, format: str, losses: Counter[str] | None = None) -> Iterator[Note]:
-    """Yield the notes of the source PATH, checked, each id once; what the FORMAT cannot carry over is counted in LOSSES."""
+    """Yield the notes of the source PATH, checked, each id once; spans that no Note can hold go to LOSSES."""
     if format not in READERS:
         raise UserError(f"unknown format '{format}'", f"Formats: {', '.join(READERS)}")
     lost = Counter() if losses is None else losses

@@ -4,6 +4,7 @@ from bisect import bisect_right
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 from typing import Literal, NamedTuple
 
 from .fold import fold
@@ -20,11 +21,12 @@ MIN_IN_ORDER = 0.8
 
 @dataclass(frozen=True)
 class Entry:
-    """What became of one mention: its status, its spans (none, one, or several where all occurrences count), its score.
+    """What became of one mention: its status; its spans: none, one, or several where all occurrences count; its score.
 
-    exact, case, whitespace (blanks or typography differ), inflected, fuzzy: placed, `score` says how alike (1 is the same).
-    ambiguous: it fits different strings of the text equally well, or stands in an "all" list under another label before.
-    absent: not in the text, or listed more often than it stands there. misaligned: only inside other mentions' spans.
+    Placed: exact, case, whitespace (blanks or typography differ), inflected, fuzzy; `score` says how alike, 1 is equal.
+    ambiguous: fits different strings of the text equally well, or stands in an "all" list under another label before.
+    absent: not in the text, or listed more often than it stands there.
+    misaligned: only inside the spans of other mentions.
     """
 
     status: Status
@@ -48,17 +50,17 @@ class Alignment:
 def align(text: str, mentions: Sequence[Mention], occurrences: Occurrences = "listed") -> Alignment:
     """Find MENTIONS in TEXT: spans of whole words, none overlapping, and an account of every mention.
 
-    "listed": each entry is one occurrence. A list in the order of the text (all of it, or each label's part) is placed in
-    that order: as many mentions as possible, on the best written occurrences, then the earliest. In a list without order,
-    a string listed k times takes its k best occurrences, the earliest of equals. "all": a string, however often it is
-    listed, means each of its occurrences. Longer mentions are placed first; a shorter one is looked for elsewhere.
+    "listed": each entry is one occurrence. A list in the order of the text (all of it, or each label's part) is placed
+    in that order: as many mentions as possible, on the best written occurrences, then the earliest. In a list without
+    order, a string listed k times takes its k best occurrences, the earliest of equals. "all": a string, however often
+    it is listed, means each of its occurrences. Longer mentions go first; a shorter one is looked for elsewhere.
     """
     run = _Run(text, mentions)
     orders = _place_listed(run) if occurrences == "listed" else _place_all(run)
     for i in run.longest_first(i for i in range(len(mentions)) if i not in run.entries):
         _place_near(run, i, orders, everywhere=occurrences == "all")
     spans = {span for entry in run.entries.values() for span in entry.spans}
-    return Alignment(tuple(sorted(spans)), tuple(run.entries[i] for i in range(len(mentions))))
+    return Alignment(tuple(sorted(spans)), _ledger(run))
 
 
 class _Run:
@@ -77,7 +79,8 @@ class _Run:
         for hit in hits:
             self.used[hit.start : hit.end] = [self.keys[i]] * (hit.end - hit.start)
         spans = tuple(Span(hit.start, hit.end, self.mentions[i][1]) for hit in hits)
-        self.entries[i] = Entry(hits[0].manner, spans, hits[0].score)
+        best = max(hits, key=lambda hit: hit.quality)
+        self.entries[i] = Entry(best.manner, spans, best.score)
 
     def is_free(self, hit: Hit) -> bool:
         return not any(self.used[hit.start : hit.end])
@@ -91,6 +94,18 @@ class _Run:
         for i in self.longest_first(range(len(self.keys))):
             groups[self.keys[i]].append(i)
         return groups
+
+
+def _ledger(run: _Run) -> tuple[Entry, ...]:
+    """The entries in the order of the list; those of a repeated mention in the order of the text, the unplaced last."""
+    places = defaultdict(list)
+    for i, mention in enumerate(run.mentions):
+        places[tuple(mention)].append(i)
+    ledger = dict(run.entries)
+    for indices in places.values():
+        entries = sorted((run.entries[i] for i in indices), key=lambda entry: (not entry.spans, entry.spans))
+        ledger.update(zip(indices, entries, strict=True))
+    return tuple(ledger[i] for i in range(len(ledger)))
 
 
 def _place_all(run: _Run) -> list[list[int]]:
@@ -140,21 +155,21 @@ def _options(run: _Run) -> list[list[Hit]]:
 
 
 def _orders(run: _Run, options: Sequence[Sequence[Hit]]) -> list[list[int]]:
-    """The whole list if it is in the order of the text, else the labels of which each part is."""
+    """The whole list if it is in the order of the text, else those labels' parts of it that are."""
 
-    def in_order(indices: list[int]) -> bool:
+    def share_in_order(indices: list[int]) -> float:
         listed = Counter(run.keys[i] for i in indices)
         n_places = {run.keys[i]: len(options[i]) for i in indices}
         n_placeable = sum(min(n, n_places[key]) for key, n in listed.items())
-        return len(_chain(indices, options)) >= MIN_IN_ORDER * n_placeable
+        return len(_chain(indices, options)) / n_placeable if n_placeable else 1.0
 
     everything = list(range(len(run.keys)))
-    if in_order(everything):
+    labels = [label for _, label in run.mentions]
+    is_grouped = len(list(groupby(labels))) == len(set(labels)) > 1  # a list a label, one after the other
+    if share_in_order(everything) >= (1.0 if is_grouped else MIN_IN_ORDER):
         return [everything]
-    parts = defaultdict(list)
-    for i in everything:
-        parts[run.mentions[i][1]].append(i)
-    return [part for part in parts.values() if in_order(part)]
+    parts = ([i for i in everything if labels[i] == label] for label in dict.fromkeys(labels))
+    return [part for part in parts if share_in_order(part) >= MIN_IN_ORDER]
 
 
 class _Worth(NamedTuple):
@@ -175,7 +190,7 @@ class _Worth(NamedTuple):
 def _chain(order: Sequence[int], options: Sequence[Sequence[Hit]]) -> Mapping[int, Hit]:
     """The most worthy way to place mentions in ORDER from left to right, without overlap: mention -> hit.
 
-    Weighted longest increasing subsequence: `ends` and `chains` hold, in growing order of both, where the best chains end.
+    A weighted longest increasing subsequence: `ends` and `chains` hold, both growing, where the best chains end.
     """
     ends, chains = [0], [(_Worth(), None)]
     for i in order:
@@ -199,7 +214,7 @@ def _chain(order: Sequence[int], options: Sequence[Sequence[Hit]]) -> Mapping[in
 
 
 def _place_near(run: _Run, i: int, orders: Sequence[Sequence[int]], everywhere: bool) -> None:
-    """Place mention I on an inflected or misspelt form, first where the order of the list expects it; or say why not."""
+    """Place mention I on an inflected or misspelt form, best where the list's order expects it, or say why not."""
     start, end = _between(run, i, orders)
     for search in (run.text.inflected, run.text.fuzzy):
         free = [hit for hit in search(run.mentions[i][0]) if run.is_free(hit)]

@@ -21,7 +21,7 @@ Losses = Counter[str]  # how many spans of each label could not be put on tokens
 def make_docs(notes: Iterable[Note], nlp: Language, labels: Collection[str]) -> tuple[list[Doc], Losses]:
     """NOTES as Docs with their spans of LABELS as entities, and how many spans of each label the tokens cannot hold.
 
-    A note that nobody labelled becomes a Doc in which every token is missing. `doc.user_data` holds the note's id and meta.
+    A note that nobody labelled becomes a Doc whose tokens are all missing. `doc.user_data` holds its id and meta.
     """
     docs, losses = [], Losses()
     for note in notes:
@@ -49,8 +49,8 @@ def to_note(doc: Doc, id: str, meta: Mapping[str, Any]) -> Note:
 def write_docbin(path: Path, docs: Iterable[Doc], store_user_data: bool = False, groups: Sequence[str] = ()) -> int:
     """Write DOCS to the file PATH, atomically; returns how many.
 
-    Stored are the tokens, the entities (missing tokens stay missing) and the span GROUPS that are named; ids, meta and all
-    else of a Doc only with STORE_USER_DATA.
+    Stored are the tokens, the entities (missing tokens stay missing) and the span GROUPS that are named; ids and meta
+    only with STORE_USER_DATA, and nothing else.
     """
     docbin = DocBin(attrs=[ENT_IOB, ENT_TYPE], store_user_data=store_user_data)
     for doc in docs:

@@ -61,8 +61,8 @@ CUT, GLUED, JOINED, CLEAN = range(4)
 def edge(text: str, at: int) -> int:
     """How well a span can begin or end before character AT of TEXT.
 
-    CUT: inside a word or a number, no span has its edge there. GLUED: between words written without a blank ("aspirin100mg",
-    "CP28016", "PérezCalle"). JOINED: beside a hyphen, slash or apostrophe that has a word behind it. CLEAN: anywhere else.
+    CUT: inside a word or a number, no span has its edge there. GLUED: between words that lack a blank ("aspirin100mg",
+    "CP28016", "PérezCalle"). JOINED: beside a hyphen, slash or apostrophe with a word behind it. CLEAN: anywhere else.
     """
     if at in (0, len(text)):
         return CLEAN
@@ -73,8 +73,10 @@ def edge(text: str, at: int) -> int:
     if kinds == ("letter", "letter"):
         glued = before.islower() and after.isupper() and _run(text, at, -1) >= 4 and _run(text, at, 1) >= 3
         return GLUED if glued else CUT
-    if kinds == ("letter", "digit"):  # not "B|12"
-        return GLUED if _run(text, at, -1) >= 4 or _run(text, at, 1) >= 3 else CUT
+    if kinds == ("letter", "digit"):
+        n_letters, n_digits = _run(text, at, -1), _run(text, at, 1)
+        times = n_letters == 1 and before in "xX"  # x|2/7, but not B|12
+        return GLUED if n_letters >= 4 or n_digits >= 3 or times else CUT
     if kinds == ("digit", "letter"):
         return GLUED
     if kinds == ("digit", "digit") or _inside_number(text, at):

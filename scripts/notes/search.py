@@ -2,10 +2,11 @@
 
 import re
 import unicodedata
+from collections import defaultdict
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
-from os.path import commonprefix
+from itertools import takewhile
 from typing import Literal
 
 from .fold import CUT, DOT_ABOVE, edge, fold, kind
@@ -13,6 +14,8 @@ from .fold import CUT, DOT_ABOVE, edge, fold, kind
 Manner = Literal["exact", "case", "whitespace", "inflected", "fuzzy"]
 RANK: dict[Manner, int] = {"exact": 2, "case": 1, "whitespace": 1, "inflected": 0, "fuzzy": 0}
 TOKEN = re.compile(r"(?:[^\W\d_][\u0300-\u036f]*)+|\d+|\S")
+NUMBER = re.compile(r"\d+(?:[.,/]\d+)*")  # 2.5 is neither 25 nor 2 and 5
+BREAK = re.compile(r"[.;:!?]\s|\n\s*\n")  # the end of a sentence or paragraph, which no mention spans unless it says so
 SHORTEST_FUZZY = 6  # one edit turns a shorter word into another word
 LETTERS_PER_EDIT = 8
 
@@ -38,10 +41,10 @@ class Token:
     end: int
     key: str
 
-    @property
+    @cached_property
     def bare(self) -> str:
-        """The key without its accents."""
-        return "".join(c for c in self.key if kind(c) == "symbol" or c.isalnum())
+        """The key without accents; nothing for a symbol."""
+        return "".join(c for c in self.key if c.isalnum())
 
 
 class Searchable:
@@ -50,6 +53,7 @@ class Searchable:
     def __init__(self, text: str):
         self.text = text
         self.folded = fold(text)
+        self._window_keys: dict[int, list[str]] = {}
 
     def occurrences(self, mention: str) -> list[Hit]:
         """Where MENTION stands up to case, white space and typography, in order; never inside a word or a number."""
@@ -69,8 +73,10 @@ class Searchable:
         """Where the words of MENTION stand with other endings, the nearest first."""
         wanted = tokenize(mention)
         hits = []
-        for i in range(len(self.tokens) - len(wanted) + 1 if wanted else 0):
+        for i in self._beginnings.get(wanted[0].key[:2], ()) if wanted else ():
             window = self.tokens[i : i + len(wanted)]
+            if len(window) < len(wanted):
+                break
             costs = []
             for token, want in zip(window, wanted, strict=True):
                 cost = _ending_cost(token.key, want.key)
@@ -82,30 +88,32 @@ class Searchable:
         return sorted(hits, key=lambda hit: -hit.score)
 
     def fuzzy(self, mention: str) -> list[Hit]:
-        """Where MENTION stands misspelt or with other punctuation, the most alike first."""
+        """Where MENTION stands misspelt, with other accents or other punctuation, the most alike first."""
         bare = mention.strip(" \t\r\n.,;:!?\"'“”‘’()[]{}*-")
         if bare and bare != mention and (hits := self.occurrences(bare)):
-            score = len(bare) / len(mention)
-            return [Hit(hit.start, hit.end, "fuzzy", hit.edges, score) for hit in hits]
-        wanted = tokenize(bare)
-        hits = []
-        for n_tokens in range(max(1, len(wanted) - 1), len(wanted) + 2):
-            hits += self._alike(wanted, n_tokens)
+            return [replace(hit, manner="fuzzy", score=len(bare) / len(mention)) for hit in hits]
+        wanted = [token for token in tokenize(mention) if token.bare]
+        hits = [hit for n in (-1, 0, 1) if len(wanted) + n > 0 for hit in self._alike(bare, wanted, len(wanted) + n)]
         return sorted(hits, key=lambda hit: -hit.score)
 
-    def _alike(self, wanted: list[Token], n_tokens: int) -> Iterator[Hit]:
+    def _alike(self, mention: str, wanted: list[Token], n_words: int) -> Iterator[Hit]:
+        """Windows of N_WORDS that read like MENTION, a string of the words WANTED, up to a few edits or a blank."""
         from rapidfuzz import process
         from rapidfuzz.distance import OSA
 
         key = "".join(token.bare for token in wanted)
-        n_edits = _edits(key) if len(wanted) == n_tokens else min(1, _edits(key))
-        for found, distance, i in process.extract_iter(
-            key, self._windows(n_tokens), scorer=OSA.distance, score_cutoff=n_edits
-        ):
-            window = self.tokens[i : i + n_tokens]
-            pairs = zip(window, wanted, strict=True) if len(wanted) == n_tokens else ()
-            if _digits(found) == _digits(key) and all(OSA.distance(t.bare, w.bare) <= _edits(w.bare) for t, w in pairs):
-                yield from self._hit(window, "fuzzy", 1 - distance / max(len(key), len(found)))
+        n_edits = _n_edits(key) if len(wanted) == n_words else min(1, _n_edits(key))
+        found = process.extract_iter(key, self._windows(n_words), scorer=OSA.distance, score_cutoff=n_edits)
+        for other, distance, i in found:
+            window = self.words[i : i + n_words]
+            surface = self.text[window[0].start : window[-1].end]
+            pairs = zip(window, wanted, strict=True) if len(wanted) == n_words else ()
+            if (
+                all(OSA.distance(t.bare, w.bare) <= _n_edits(w.bare) for t, w in pairs)
+                and NUMBER.findall(surface) == NUMBER.findall(mention)
+                and not BREAK.search(surface)
+            ):
+                yield from self._hit(window, "fuzzy", 1 - distance / max(len(key), len(other)))
 
     def _hit(self, window: list[Token], manner: Manner, score: float) -> list[Hit]:
         start, end = window[0].start, window[-1].end
@@ -117,15 +125,24 @@ class Searchable:
     def tokens(self) -> list[Token]:
         return tokenize(self.text)
 
-    def _windows(self, n_tokens: int) -> list[str]:
-        if n_tokens not in self._window_cache:
-            keys = [token.bare for token in self.tokens]
-            self._window_cache[n_tokens] = ["".join(keys[i : i + n_tokens]) for i in range(len(keys) - n_tokens + 1)]
-        return self._window_cache[n_tokens]
+    @cached_property
+    def _beginnings(self) -> dict[str, list[int]]:
+        """The tokens by the first two letters of their keys, which all forms of a word share."""
+        tokens = defaultdict(list)
+        for i, token in enumerate(self.tokens):
+            tokens[token.key[:2]].append(i)
+        return tokens
 
     @cached_property
-    def _window_cache(self) -> dict[int, list[str]]:
-        return {}
+    def words(self) -> list[Token]:
+        return [token for token in self.tokens if token.bare]
+
+    def _windows(self, n_words: int) -> list[str]:
+        """What every N_WORDS words in a row read without blanks, accents and punctuation."""
+        if n_words not in self._window_keys:
+            words = [word.bare for word in self.words]
+            self._window_keys[n_words] = ["".join(words[i : i + n_words]) for i in range(len(words) - n_words + 1)]
+        return self._window_keys[n_words]
 
 
 def tokenize(text: str) -> list[Token]:
@@ -146,7 +163,7 @@ def _without_case(text: str) -> str:
 
 
 def _same_words(surface: str, mention: str) -> bool:
-    """Whether two strings of one key have their blanks where it does no harm: "5 mg" is "5mg", "an ion" is not "anion"."""
+    """Whether two strings of one key have the same words: "5 mg" and "5mg" do, "an ion" and "anion" do not."""
     if surface == mention:
         return True
     gaps = _gaps(surface) ^ _gaps(mention.strip())
@@ -169,21 +186,20 @@ def _ending_cost(a: str, b: str) -> int | None:
     """How many letters of ending set two forms of a word apart; None if they are no forms of one word."""
     if a == b:
         return 0
-    if not (a[0].isalpha() and b[0].isalpha()):
-        return None
-    n_shared = len(commonprefix([a, b]))
-    short, long = sorted((len(a) - n_shared, len(b) - n_shared))
-    if short == 0:
-        fits = n_shared >= 4 and long <= min(5, n_shared) or n_shared == 3 and long <= 2
+    shared = [x for x, _ in takewhile(lambda pair: pair[0] == pair[1], zip(a, b, strict=False))]
+    n_shared = sum(x.isalnum() for x in shared)
+    short, long = sorted((a[len(shared) :], b[len(shared) :]), key=len)
+    if not (a[0].isalpha() and b[0].isalpha() and any(c.isalpha() for c in long)) or short[-1:] == long[-1]:
+        return None  # numbers and accents do not inflect, and where the last letters agree one is misspelt
+    if short:
+        fits = n_shared >= 5 and len(long) <= 3  # biops|y, biops|ies
+    elif n_shared < 4:
+        fits = n_shared >= 2 and long == "s"  # CT|s
     else:
-        fits = n_shared >= 6 and long <= 3 and n_shared >= 0.7 * (n_shared + long)
-    return short + long if fits else None
+        fits = len(long) <= min(5, n_shared // 2 + 1)  # operation|erna, but not chest|drain
+    return len(short) + len(long) if fits else None
 
 
-def _edits(word: str) -> int:
-    """In how many letters another word may differ and still be WORD misspelt."""
+def _n_edits(word: str) -> int:
+    """In how many letters a string may differ from WORD and still be WORD misspelt."""
     return max(1, len(word) // LETTERS_PER_EDIT) if len(word) >= SHORTEST_FUZZY else 0
-
-
-def _digits(key: str) -> str:
-    return "".join(c for c in key if c.isdigit())

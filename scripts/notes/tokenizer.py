@@ -27,9 +27,9 @@ def blank(lang: str) -> Language:
 def split_clinical(nlp: Language) -> Language:
     """NLP with the clinical rules in its tokenizer; a tokenizer that works without rules (zh, ja, th) stays as it is.
 
-    Every symbol is a token of its own; a word ends where letters meet digits ("25mg") and where a lower-case letter meets
-    a capital ("PérezCalle"). The language's own exceptions go: "Jan." or "a.m." as one token would hide the edge of a
-    span. All of it is data that `to_disk` stores, so that a trained pipeline needs no code of this project.
+    Every symbol is a token of its own; a word ends where letters meet digits ("25mg") and where a lower-case letter
+    meets a capital ("PérezCalle"). The language's own exceptions go: "Jan." or "a.m." as one token would hide the edge
+    of a span. All of it is data that `to_disk` stores, so that a trained pipeline needs no code of this project.
     """
     tokenizer = nlp.tokenizer
     if type(tokenizer) is Tokenizer:

@@ -1,4 +1,4 @@
-"""The direct identifiers of a set of notes: from their meta, a patient index, human labels, and patterns in the text."""
+"""The direct identifiers of a set of notes: from their meta, a patient index, human labels and patterns in the text."""
 
 import csv
 import re
@@ -13,6 +13,7 @@ import spacy
 
 from scripts.notes.errors import UserError
 from scripts.notes.note import Note
+from scripts.notes.step import load_config
 
 from .dates import MonthNames, dates_in, find_dates
 from .normalize import plain, squeeze, tokenize
@@ -34,7 +35,8 @@ class Identifiers:
     """What to search for. `keys` maps plain spellings without separators to their kind.
 
     `own` holds the keys that the record system or the index names as a patient's; the rest may be a ward's telephone.
-    `parts` holds single given names and surnames. `n_too_short` counts values that cannot be searched for.
+    `parts` holds single given names and surnames. `n_values` and `n_unsearchable` count different values by kind; what
+    cannot be searched for is too short, or no direct identifier by itself (a given name, a town).
     """
 
     keys: Mapping[str, Kind]
@@ -42,7 +44,7 @@ class Identifiers:
     births: frozenset[date]
     parts: frozenset[str]
     n_values: Mapping[str, int]
-    n_too_short: int
+    n_unsearchable: Mapping[str, int]
 
 
 @dataclass(frozen=True)
@@ -140,6 +142,15 @@ class IdentifierPolicy:
                     break
 
 
+def load_identifier_policy(path: Path) -> IdentifierPolicy:
+    """The [identifiers] block of the gate's policy at PATH."""
+    config = load_config(path)
+    try:
+        return spacy.registry.resolve({"identifiers": config["identifiers"]})["identifiers"]
+    except (KeyError, ValueError) as e:
+        raise UserError(f"{path}: {type(e).__name__}: {e}", "Compare it with configs/audit_small.cfg") from None
+
+
 class _Collector:
     def __init__(self, months: MonthNames):
         self.months = months
@@ -147,11 +158,10 @@ class _Collector:
         self.own: set[str] = set()
         self.births: set[date] = set()
         self.parts: set[str] = set()
-        self.values: dict[Kind, set[str]] = {kind: set() for kind in get_args(Kind)}
-        self.too_short: set[str] = set()
+        self.searchable: set[tuple[Kind, str]] = set()
+        self.unsearchable: set[tuple[Kind, str]] = set()
 
     def add(self, kind: Kind, value: str, own: bool = False) -> None:
-        spelled = squeeze(value)
         if kind == "birth":
             days = dates_in(value, self.months)
             self.births |= days
@@ -162,12 +172,14 @@ class _Collector:
             self.own |= keys if own else set()
         if kind == "name":
             self.parts |= {t.text for t in tokenize(value) if len(t.text) >= 4 and t.text.isalpha()}
-        (self.values[kind] if keys else self.too_short).add(spelled)
+        (self.searchable if keys else self.unsearchable).add((kind, squeeze(value)))
 
     def finish(self) -> Identifiers:
-        n_values = Counter({kind: len(values) for kind, values in self.values.items()})
         own, births, parts = frozenset(self.own), frozenset(self.births), frozenset(self.parts)
-        return Identifiers(self.keys, own, births, parts, n_values, len(self.too_short))
+        n_values, n_unsearchable = (
+            Counter(kind for kind, _ in values) for values in (self.searchable, self.unsearchable)
+        )
+        return Identifiers(self.keys, own, births, parts, n_values, n_unsearchable)
 
 
 def keys_of(kind: Kind, value: str) -> set[str]:

@@ -74,25 +74,26 @@ def _date_at(tokens: Sequence[Token], first: int, months: MonthNames) -> tuple[i
 
 def _readings(parts: Sequence[str | int]) -> set[date]:
     """The dates that three PARTS can mean; a month's name comes as an int, a number as it was written."""
-    named = [i for i, part in enumerate(parts) if isinstance(part, int)]
-    if len(named) > 1 or named == [2]:
-        return set()
-    if len(str(parts[0])) == 4 and not named == [0]:
-        orders = [(0, 1, 2)]  # year, month, day
-    elif named:
-        orders = [(2, named[0], 1 - named[0])]
+    numbers = [part for part in parts if isinstance(part, str)]
+    if len(numbers) == 2:
+        (month,) = (str(part) for part in parts if isinstance(part, int))
+        year, day = numbers if len(numbers[0]) == 4 else reversed(numbers)
+        orders = [(year, month, day)]
+    elif len(numbers) == 3:
+        first, second, third = numbers
+        year_first = len(first) == 4
+        orders = [(first, second, third)] if year_first else [(third, second, first), (third, first, second)]
     else:
-        orders = [(2, 1, 0), (2, 0, 1)]
-    found = set()
-    for year, month, day in orders:
-        if named and month != named[0]:
+        return set()
+    return {day for order in orders for day in _dates(*order)}
+
+
+def _dates(year: str, month: str, day: str) -> Iterator[date]:
+    for full_year in _years(year):
+        try:
+            yield date(full_year, int(month), int(day))
+        except (ValueError, OverflowError):  # no such day
             continue
-        for full_year in _years(str(parts[year])):
-            try:
-                found.add(date(full_year, int(parts[month]), int(parts[day])))
-            except ValueError:
-                continue
-    return found
 
 
 def _years(written: str) -> list[int]:

@@ -1,17 +1,29 @@
 """Numbers as the report shows them: a share with its n and interval, and what zero in n proves."""
 
+from math import exp, lgamma, sqrt
 from typing import Any
+
+Z95 = 1.959964
 
 
 def share(count: int, n: int) -> dict[str, Any]:
-    """COUNT of N with Wilson's 95 % interval; for zero the upper bound is 3/n (rule of three), which is the weaker."""
-    from scipy.stats import binomtest
-
+    """COUNT of N with Wilson's 95 % interval; zero in n proves, one-sided, an upper bound of 3/n (rule of three)."""
     if not n:
         return {"count": count, "n": 0, "ci95": [0.0, 1.0]}
-    low, high = binomtest(count, n).proportion_ci(0.95, method="wilson")
-    high = high if count else min(1.0, 3 / n)
-    return {"count": count, "n": n, "ci95": [round(float(low), 4), round(float(high), 4)]}
+    part, spread = count / n, Z95 * Z95 / n
+    half = sqrt(spread * (part * (1 - part) + spread / 4))
+    low, high = ((part + spread / 2 + sign * half) / (1 + spread) for sign in (-1, 1))
+    bounds = [max(0.0, low), min(1.0, high if count else 3 / n)]
+    return {"count": count, "n": n, "ci95": [round(bound, 4) for bound in bounds]}
+
+
+def exceeds(count: int, n: int, control: int, n_control: int, alpha: float = 0.05) -> bool:
+    """Whether COUNT of N is significantly more than CONTROL of N_CONTROL (Fisher's exact test, one-sided)."""
+    hits, total = count + control, n + n_control
+    as_large = range(count, min(hits, n) + 1)
+    return (
+        sum(exp(_log_ways(n, k) + _log_ways(n_control, hits - k) - _log_ways(total, hits)) for k in as_large) <= alpha
+    )
 
 
 def quantiles(values: Any) -> dict[str, Any]:
@@ -21,4 +33,9 @@ def quantiles(values: Any) -> dict[str, Any]:
     if not len(values):
         return {"n": 0}
     median, high = np.percentile(values, [50, 95])
-    return {"n": len(values), "median": float(median), "q95": float(high), "max": float(np.max(values))}
+    return {"n": len(values), "median": round(float(median), 2), "q95": round(float(high), 2), "max": max(values)}
+
+
+def _log_ways(n: int, k: int) -> float:
+    """The logarithm of the number of ways to choose K of N."""
+    return lgamma(n + 1) - lgamma(k + 1) - lgamma(n - k + 1)

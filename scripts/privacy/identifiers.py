@@ -1,7 +1,7 @@
 """G1: direct identifiers of the private notes in the synthetic ones."""
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,21 +10,22 @@ import spacy
 from scripts.notes.note import Note
 
 from .check import Evidence, Result
-from .collect import HARD, IdentifierPolicy, Identifiers, keys_of
-from .figures import share
+from .collect import HARD, IdentifierPolicy, keys_of
+from .figures import exceeds, share
 from .normalize import searchable, tokenize
 from .search import Finder, Hit
 
 MEANING = (
-    "Somebody who reads the released notes could meet a private patient's record number, telephone, e-mail, street, birth "
-    "date or full name, even misspelt by one character. A pass proves nothing for identifiers that are not on the list: "
-    "see its recall, and what was too short to search for."
+    "Somebody who reads the released notes could meet a private patient's record number, telephone, e-mail, street, "
+    "birth date or full name, even misspelt by one character. A pass proves nothing for identifiers that are not on "
+    "the list: see its recall, and how many values cannot be searched for. Birth dates and misspellings count unless "
+    "the holdout notes, which can have them by chance only, hold them as often."
 )
 
 
 @dataclass(frozen=True)
 class DirectIdentifiers:
-    """ "I read the corpus, or search it for a person I know: is a name, a number, an address or a birth date there?" """
+    """ "I read the corpus, or search it for a person I know: is a name, a number, an address or a date there?" """
 
     policy: IdentifierPolicy
     fail_on_name_parts: bool
@@ -33,59 +34,67 @@ class DirectIdentifiers:
 
     def __call__(self, evidence: Evidence) -> Result:
         """FAIL names the notes to drop; INCONCLUSIVE if no identifier of the private notes is known."""
-        known = self.policy.collect(evidence.private)
-        leaks = Leaks(self.policy, known, evidence.holdout)
-        kinds = {note.id: leaks.kinds(note) for note in evidence.synthetic}
-        by_kind = Counter(kind for found in kinds.values() for kind in found)
+        leaks = Leaks(self.policy, evidence)
+        manners = {id: sorted({hit.manner for hit in hits}) for id, hits in leaks.hits.items() if hits}
         parts = [note.id for note in evidence.synthetic if leaks.parts_in(note)]
-        offenders = {id: "identifier: " + ", ".join(sorted(found)) for id, found in kinds.items() if found}
+        offenders = {id: "identifier: " + ", ".join(found) for id, found in manners.items()}
         if self.fail_on_name_parts:
             offenders |= {id: "identifier: part of a name" for id in parts if id not in offenders}
         n = len(evidence.synthetic)
         figures = {
-            "n_identifiers": dict(known.n_values),
-            "n_too_short_to_search": known.n_too_short,
+            "n_identifiers": dict(leaks.known.n_values),
+            "n_unsearchable": dict(leaks.known.n_unsearchable),
             "n_excused": len(leaks.excused),
-            "notes_with_identifier": share(sum(map(bool, kinds.values())), n),
-            "notes_by_kind": dict(sorted(by_kind.items())),
+            "notes_with_identifier": share(len(manners), n),
+            "notes_by_kind": dict(sorted(Counter(m for found in manners.values() for m in found).items())),
+            "notes_by_chance": leaks.by_chance,
             "notes_with_part_of_a_name": share(len(parts), n),
             "recall_of_the_list": recall_of_list(self.policy, evidence.private),
         }
-        searched = sum(known.n_values.values())
-        verdict = "FAIL" if offenders else "PASS" if searched and n else "INCONCLUSIVE"
+        verdict = "FAIL" if offenders else "PASS" if leaks.known.n_values else "INCONCLUSIVE"
         return Result(self.id, self.name, verdict, figures, MEANING, offenders)
 
 
 class Leaks:
-    """Tells which identifiers of KNOWN stand in a note and are not excused.
+    """Which identifiers of the private notes stand in the synthetic notes and are not excused.
 
-    Excused is what the HOLDOUT notes hold as well (a doctor, a ward's telephone, an ordinary date) or a public list of
-    names; never a number or address that the record system knows as a private patient's own.
+    `excused` is what the holdout notes hold as well (a doctor, a ward's telephone) or a public list of names; never a
+    number or address that the record system knows as a private patient's own. What may be chance counts unless the
+    holdout notes have it too, and the synthetic ones not significantly more often (`by_chance`: how many of each).
     """
 
-    def __init__(self, policy: IdentifierPolicy, known: Identifiers, holdout: Sequence[Note]):
-        self._finder = Finder(known, policy.month_names)
-        control = [tokenize(searchable(note)) for note in holdout]
-        held = {hit.key for tokens in control for hit in self._finder.find(tokens)}
-        own = {key for key in known.own if known.keys[key] in HARD}
-        self.excused = (held | (policy.public_keys() & set(known.keys))) - own
-        self._parts = known.parts - {token.text for tokens in control for token in tokens}
-
-    def hits(self, note: Note) -> list[Hit]:
-        """The hits in all of NOTE that would be released."""
-        return [hit for hit in self._finder.find(tokenize(searchable(note))) if hit.key not in self.excused]
-
-    def kinds(self, note: Note) -> set[str]:
-        """The kinds of identifier in NOTE; "near" marks those that are mistyped."""
-        return {hit.kind if hit.exact else f"near {hit.kind}" for hit in self.hits(note)}
+    def __init__(self, policy: IdentifierPolicy, evidence: Evidence):
+        self.known = policy.collect(evidence.private)
+        finder = Finder(self.known, policy.month_names)
+        control = [tokenize(searchable(note)) for note in evidence.holdout]
+        held = [finder.find(tokens) for tokens in control]
+        own = {key for key in self.known.own if self.known.keys[key] in HARD}
+        public = policy.public_keys() & set(self.known.keys)
+        self.excused = (public | {hit.key for hits in held for hit in hits if hit.exact}) - own
+        found = {note.id: finder.find(tokenize(searchable(note))) for note in evidence.synthetic}
+        found = {id: [hit for hit in hits if hit.key not in self.excused] for id, hits in found.items()}
+        self.by_chance = _by_chance(list(found.values()), held)
+        self.hits = {id: [hit for hit in hits if hit.manner not in self.by_chance] for id, hits in found.items()}
+        self._parts = self.known.parts - {token.text for tokens in control for token in tokens}
 
     def parts_in(self, note: Note) -> list[int]:
         """The indices of NOTE's tokens that are a given name or surname of the list and stand in no holdout note."""
         return [i for i, token in enumerate(tokenize(searchable(note))) if token.text in self._parts]
 
 
+def _by_chance(synthetic: list[list[Hit]], holdout: list[list[Hit]]) -> dict[str, dict[str, Any]]:
+    """The manners of hit that both sides have, SYNTHETIC not significantly more often, with the shares of notes."""
+    sides = [[{h.manner for h in hits if h.may_be_chance} for hits in side] for side in (synthetic, holdout)]
+    in_synthetic, in_holdout = (Counter(m for manners in side for m in manners) for side in sides)
+    return {
+        manner: {"synthetic": share(count, len(synthetic)), "holdout": share(in_holdout[manner], len(holdout))}
+        for manner, count in in_synthetic.items()
+        if in_holdout[manner] and not exceeds(count, len(synthetic), in_holdout[manner], len(holdout))
+    }
+
+
 def recall_of_list(policy: IdentifierPolicy, notes: Iterable[Note]) -> dict[str, Any]:
-    """By kind, how many identifiers that human labels mark are found without those labels: what unlabelled notes hide."""
+    """By kind, how many identifiers that human labels mark are found without the labels: what other notes hide."""
     notes = list(notes)
     known = policy.collect(notes, with_labels=False)
     found: Counter[str] = Counter()

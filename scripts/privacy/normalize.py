@@ -15,7 +15,7 @@ _TOKEN = re.compile(r"[^\W\d_]+|\d+")
 
 @dataclass(frozen=True, slots=True)
 class Token:
-    """A run of letters or a run of digits in normalised text. GAP is the number of characters since the token before."""
+    """A run of letters or a run of digits in normalised text; GAP counts the characters since the token before."""
 
     text: str
     gap: int

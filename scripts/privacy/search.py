@@ -11,8 +11,9 @@ from .dates import MAX_GAP, MonthNames, find_dates
 from .normalize import Token
 
 MAX_TOKENS = 16  # a telephone number written digit by digit
-MIN_NEAR = 7  # letters; a shorter name mistyped once is another name
-MIN_NEAR_DIGITS = 8  # with digits inside; shorter numbers are neighbours of each other by chance
+MIN_SPLIT_DIGITS = 7  # shorter numbers must stand in one piece: "120/80 96" is no record number
+# Shorter ones, the key or what is found, are neighbours of each other by chance.
+MIN_NEAR_LETTERS, MIN_NEAR_DIGITS = 7, 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +25,16 @@ class Hit:
     first: int
     last: int
     exact: bool = True
+
+    @property
+    def manner(self) -> str:
+        """The kind, and whether it was found mistyped."""
+        return self.kind if self.exact else f"near {self.kind}"
+
+    @property
+    def may_be_chance(self) -> bool:
+        """Whether such hits occur among strangers: dates of birth are dates, numbers of one office are neighbours."""
+        return self.kind == "birth" or not self.exact
 
 
 class Finder:
@@ -44,8 +55,7 @@ class Finder:
         self._openings = {key[:4] for key in self._keys}
         self._longest = max(map(len, self._keys), default=0) + near
         for key in self._keys if near else ():
-            has_digits = any(c.isdigit() for c in key)
-            if len(key) >= (MIN_NEAR_DIGITS if has_digits else MIN_NEAR):
+            if len(key) >= _min_near(key):
                 self._heads[key[: len(key) // 2]].append(key)
                 self._tails[key[len(key) // 2 :]].append(key)
 
@@ -69,11 +79,13 @@ class Finder:
                     break
 
     def _look_up(self, window: str, first: int, last: int) -> Iterator[Hit]:
+        if last > first and len(window) < MIN_SPLIT_DIGITS and window.isdigit():
+            return
         if window in self._keys:
             yield Hit(self._keys[window], window, first, last)
         elif len(window) > PHONE_DIGITS and window.isdigit() and window[-PHONE_DIGITS:] in self._keys:
             yield Hit("number", window[-PHONE_DIGITS:], first, last)
-        elif self._near and len(window) >= MIN_NEAR - 1:
+        elif self._near and len(window) >= _min_near(window):
             for key in self._neighbours(window):
                 yield Hit(self._keys[key], key, first, last, exact=False)
 
@@ -91,3 +103,7 @@ class Finder:
             for first, last, days in find_dates(tokens, self._months):
                 for day in days & self._births:
                     yield Hit("birth", day.isoformat(), first, last)
+
+
+def _min_near(key: str) -> int:
+    return MIN_NEAR_LETTERS if key.isalpha() else MIN_NEAR_DIGITS

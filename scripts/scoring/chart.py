@@ -11,7 +11,7 @@ PLACEHOLDERS = {"#010101": "currentColor", "#020202": "var(--muted)", "#030303":
 INK, MUTED, LINE = PLACEHOLDERS
 MARKERS = "oDs^v<>pP*"  # systems differ by shape too: colour alone is lost in print
 MAX_LABELS = 10
-WIDTH, ROW, GROUP_GAP = 9.0, 0.17, 0.22  # inches
+WIDTH, ROW, GROUP_GAP, LETTER = 9.0, 0.17, 0.22, 0.1  # inches
 
 
 def draw_scores(evaluation: dict[str, Any], measure: str = "strict") -> str:
@@ -20,29 +20,22 @@ def draw_scores(evaluation: dict[str, Any], measure: str = "strict") -> str:
     from matplotlib.figure import Figure
 
     systems, scopes = evaluation["systems"], [MICRO, *frequent_labels(evaluation)]
+    names = ["all labels", *scopes[1:]]
     step = len(systems) * ROW + GROUP_GAP
+    height, left = len(scopes) * step + 0.75, 0.3 + LETTER * max(map(len, names))
     with matplotlib.rc_context({"svg.fonttype": "none", "svg.hashsalt": "scores", "font.size": 10.5}):
-        figure = Figure(figsize=(WIDTH, len(scopes) * step + 0.75))
-        axes = figure.add_axes((0.17, 0.42 / figure.get_figheight(), 0.8, 1 - 0.75 / figure.get_figheight()))
+        figure = Figure(figsize=(WIDTH, height))
+        axes = figure.add_axes((left / WIDTH, 0.42 / height, 0.97 - left / WIDTH, 1 - 0.75 / height))
         for number, (name, system) in enumerate(systems.items()):
+            axes.plot([], MARKERS[number % len(MARKERS)], color=_colour(number), label=name.replace("_", " "))
             for group, scope in enumerate(scopes):
-                scored = system["scores"][scope][measure]
-                if scored["f1"] is not None:
-                    _draw_dot(axes, number, group * step + (number + 0.5) * ROW, scored, name if not group else None)
+                _draw_dot(axes, number, group * step + (number + 0.5) * ROW, system["scores"][scope][measure])
         for group in range(1, len(scopes)):
             axes.axhline(group * step - GROUP_GAP / 2, color=LINE, linewidth=0.8)
         ticks = [group * step + len(systems) * ROW / 2 for group in range(len(scopes))]
-        axes.set_yticks(ticks, ["all labels", *scopes[1:]], color=INK)
+        axes.set_yticks(ticks, names, color=INK)
         _style(axes, len(scopes) * step - GROUP_GAP / 2)
-        figure.legend(
-            loc="upper left",
-            bbox_to_anchor=(0.16, 1),
-            ncols=len(systems),
-            frameon=False,
-            labelcolor=INK,
-            handletextpad=0.2,
-            columnspacing=1.6,
-        )
+        figure.legend(loc="upper left", bbox_to_anchor=(0, 1), ncols=len(systems), frameon=False, labelcolor=INK)
         return _to_svg(figure, len(systems))
 
 
@@ -53,13 +46,13 @@ def frequent_labels(evaluation: dict[str, Any]) -> list[str]:
     return [label for label in evaluation["labels"] if label in by_frequency[:MAX_LABELS]]
 
 
-def _draw_dot(axes: Any, number: int, y: float, scored: dict[str, Any], name: str | None) -> None:
+def _draw_dot(axes: Any, number: int, y: float, scored: dict[str, Any]) -> None:
+    """One score with its interval; nothing where the score is undefined."""
+    if scored["f1"] is None:
+        return
     colour, marker = _colour(number), MARKERS[number % len(MARKERS)]
-    low, high = scored["ci95"]
-    if low is not None:
-        axes.plot([low, high], [y, y], color=colour, linewidth=1.8, solid_capstyle="round", zorder=2)
-    label = name.replace("_", " ") if name else None
-    axes.plot(scored["f1"], y, marker, color=colour, markersize=6.5, markeredgewidth=0, label=label, zorder=3)
+    axes.plot(scored["ci95"], [y, y], color=colour, linewidth=1.8, solid_capstyle="round", zorder=2)
+    axes.plot(scored["f1"], y, marker, color=colour, markersize=6.5, markeredgewidth=0, zorder=3)
 
 
 def _style(axes: Any, bottom: float) -> None:

@@ -21,7 +21,7 @@ PALETTE = (
     ("#e3e8b4", "#464f17"),
 )
 # No white space between the tags: the page keeps the note's own.
-TEMPLATE = '<mark class="label-{bg} {kind}" id="{id}">{text}<span class="tag">{label}</span></mark>'
+TEMPLATE = '<mark class="label-{bg}{kind}"{id}>{text}<span class="tag">{label}</span></mark>'
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,10 @@ def render_note(text: str, marks: Iterable[Mark], labels: Sequence[str]) -> str:
             "start": mark.span.start,
             "end": mark.span.end,
             "label": html.escape(mark.span.label),
-            "params": {"kind": html.escape(mark.kind), "id": html.escape(mark.id)},
+            "params": {
+                "kind": f" {html.escape(mark.kind)}" if mark.kind else "",
+                "id": f' id="{html.escape(mark.id)}"' if mark.id else "",
+            },
         }
         for mark in marks
     ]

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from scripts.notes.note import Note, Span
 
-from .chart import draw_scores
+from .chart import draw_scores, frequent_labels
 from .disagreements import find_disagreements
 from .marks import PALETTE, Mark, render_note
 from .spans import MEASURES
@@ -44,6 +44,7 @@ def render_index(
         systems=SYSTEMS,
         measures=MEASURES,
         chart=draw_scores(dict(evaluation)),
+        n_charted=len(frequent_labels(evaluation)),
         audit=audit,
         generation=generation,
         labels=labels,
@@ -120,9 +121,11 @@ def show_figure(value: Any) -> str:
         case bool():
             return "yes" if value else "no"
         case int() | float():
-            return (f"{value:,}" if isinstance(value, int) else f"{value:.4g}").replace("-", "−")
+            return (f"{value:,.0f}" if value % 1 == 0 else f"{value:.4g}").replace("-", "−")
         case [int() | float() as low, int() | float() as high]:
             return f"{show_figure(low)} to {show_figure(high)}"
+        case [str(), str(), str(), str(), *_]:
+            return f"{len(value)} of them"  # ids, such as those of the notes that were dropped
         case list() | tuple():
             return ", ".join(map(show_figure, value)) or "none"
         case Mapping():

@@ -69,6 +69,8 @@ def test_tokens_are_those_that_a_span_touches_and_never_blank(nlp):
     gold = Note("1", text, (Span(0, 11, "DRUG"),))
     inside = gold.with_spans([Span(9, 14, "DRUG")])  # the end of "pain", and "25"
     assert counts_of(gold, inside, ["DRUG"], tokens_of(nlp, text))["DRUG", "token"] == (1, 1, 1)
+    unit = gold.with_spans([Span(14, 16, "DRUG")])  # "mg" begins where "25" ends
+    assert counts_of(unit, unit, ["DRUG"], tokens_of(nlp, text))["DRUG", "token"] == (1, 0, 0)
 
 
 def test_a_note_without_prediction_is_missed(nlp):

@@ -107,6 +107,13 @@ def test_runs_are_averaged_and_widen_the_interval():
     assert n_draws / 2000 == pytest.approx([0.25, 0.5, 0.25], abs=0.04)
 
 
+def test_runs_and_notes_are_drawn_apart():
+    """As many runs as notes: if both were drawn alike, the run that is right on a note would come with that note."""
+    right, wrong = (1, 0, 0), (0, 1, 1)
+    found = estimate(np.array([[right, wrong], [wrong, right]], dtype=float), f1)
+    assert found.draws.mean() == pytest.approx(0.5, abs=0.03)
+
+
 def test_a_run_without_a_score_spoils_only_the_draws_that_hold_it():
     pooled = estimate(np.array([[(1, 0, 0)], [(0, 0, 0)]], dtype=float), f1)
     assert math.isnan(pooled.value)

@@ -1,0 +1,78 @@
+"""Decide whether the synthetic notes may leave."""
+
+from pathlib import Path
+
+from wasabi import msg
+
+from scripts.notes.errors import UserError
+from scripts.notes.files import manifest_path, sha256_of, write_json, write_manifest
+from scripts.notes.jsonl import read_notes, write_notes
+from scripts.notes.step import Arg, Opt, run_step
+from scripts.privacy.check import Evidence
+from scripts.privacy.gate import Report, load_policy, run_gate
+from scripts.privacy.provenance import hashes
+
+
+def main(
+    synthetic: Path = Arg(..., help="Notes that `generate` wrote (JSONL)"),
+    released: Path = Arg(..., help="Where the notes go that may leave; only on a pass (JSONL)"),
+    audit: Path = Arg(..., help="The verdict (JSON); always written"),
+    private: Path = Opt(..., help="Notes that the generator was adapted on (JSONL)"),
+    holdout: Path = Opt(..., help="Private notes of other patients (JSONL)"),
+    gold: Path = Opt(..., help="Notes with human labels, of yet other patients (JSONL)"),
+    generator: Path = Opt(..., help="Folder that `adapt` wrote"),
+    config: Path = Opt(..., help="The gate's policy: configs/audit*.cfg"),
+    seed: int = Opt(0),
+):
+    """Run the gate on the SYNTHETIC notes and write those that pass to RELEASED; anything but a pass writes none."""
+    # What an earlier pass left must not outlive this run, however it ends.
+    for stale in (released, manifest_path(released), audit):
+        stale.unlink(missing_ok=True)
+    files = {"synthetic": synthetic, "private": private, "holdout": holdout, "gold": gold}
+    try:
+        policy = load_policy(config)
+        notes = {name: tuple(read_notes(path)) for name, path in files.items()}
+        evidence = Evidence(**notes, files=files | {"generator": generator, "config": config}, seed=seed)
+        report = run_gate(policy, evidence)
+        verdict = report.to_json() | {"config": config.as_posix(), "hashes": hashes(evidence)}
+    except BaseException as e:
+        reason = str(e) if isinstance(e, UserError) else type(e).__name__
+        write_json(audit, {"verdict": "INCONCLUSIVE", "policy": config.stem, "reason": reason, "checks": []})
+        raise
+    if report.verdict == "PASS":
+        write_notes(released, report.released)
+        write_manifest(
+            released,
+            inputs={"synthetic": synthetic, "config": config},
+            config={"policy": policy.name},
+            sensitivity="released",
+            counts=verdict["counts"],
+            seed=seed,
+        )
+        verdict["hashes"]["released"] = sha256_of(released)
+    write_json(audit, verdict)
+    print_report(report)
+    if report.verdict != "PASS":
+        raise UserError(
+            f"{report.verdict} ({policy.name}): no note is released",
+            f"{audit} says which checks did not pass, and why",
+        )
+    zero = f"0 identifiers in {len(report.released)} notes: at most {3 / len(report.released):.1%} have one (95 %)"
+    msg.good(f"PASS ({policy.name}): {len(report.released)} of {report.n_synthetic} notes released", released)
+    msg.text(f"{zero}. Not shown: {policy.shows_not}")
+
+
+def print_report(report: Report) -> None:
+    """Print each check's verdict and why notes were dropped."""
+    msg.table([(r.id, r.name, r.verdict.replace("_", " ").lower()) for r in report.results])
+    for result in report.results:
+        if result.verdict == "INCONCLUSIVE":
+            msg.warn(f"{result.id} {result.meaning}")
+    for reason, count in report.dropped.most_common():
+        msg.info(f"dropped {count}: {reason}")
+    if report.too_many_dropped:
+        msg.warn(f"More than {report.policy.max_dropped:.0%} of the notes would have to be dropped")
+
+
+if __name__ == "__main__":
+    run_step(main)

@@ -1,0 +1,139 @@
+"""The gate: runs the policy's checks, drops the notes that break them, runs once more, and never passes on a doubt."""
+
+import traceback
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from scripts.notes.errors import UserError
+from scripts.notes.note import Note
+from scripts.notes.step import load_config
+
+from .check import Check, Evidence, Result, Verdict
+from .figures import share
+
+# Every check of the gate; those without a block in the policy are reported as not run.
+CHECKS = {
+    "G0": "provenance",
+    "G1": "direct identifiers",
+    "G2": "verbatim runs",
+    "G3": "singling out, linkability, inference",
+    "G4": "canaries and membership",
+    "G5": "generator's loss and exposure",
+    "G6": "the student wheel",
+    "G7": "nearest-neighbour distance",
+}
+
+
+@dataclass(frozen=True)
+class Policy:
+    """CHECKS to run; REQUIRED are the ids that must pass. SHOWS_NOT says what a pass under this policy leaves open.
+
+    A larger share of notes to drop than MAX_DROPPED is a generator that remembers: repairing would hide it.
+    """
+
+    name: str
+    shows_not: str
+    max_dropped: float
+    required: tuple[str, ...]
+    checks: tuple[Check, ...]
+
+
+@dataclass(frozen=True)
+class Report:
+    """The gate's answer: the verdict, each check on the notes that are left, and how many were dropped for what."""
+
+    verdict: Verdict
+    policy: Policy
+    results: tuple[Result, ...]
+    first: tuple[Result, ...]
+    n_synthetic: int
+    dropped: Counter[str]
+    released: tuple[Note, ...]
+
+    @property
+    def too_many_dropped(self) -> bool:
+        """Whether more notes broke a check than the policy lets be repaired."""
+        return self.dropped.total() > self.policy.max_dropped * self.n_synthetic
+
+    def to_json(self) -> dict[str, Any]:
+        """What metrics/audit.json holds, less the hashes."""
+        n_dropped = self.dropped.total()
+        return {
+            "verdict": self.verdict,
+            "policy": self.policy.name,
+            "shows_not": self.policy.shows_not,
+            "counts": {
+                "n_synthetic": self.n_synthetic,
+                "n_dropped": n_dropped,
+                "n_dropped_by_reason": dict(self.dropped),
+                "dropped": share(n_dropped, self.n_synthetic) | {"max_share": self.policy.max_dropped},
+                "n_released": len(self.released) if self.verdict == "PASS" else 0,
+            },
+            "checks": [result.to_json() for result in self.results],
+            "before_dropping": {result.id: result.verdict for result in self.first},
+        }
+
+
+def load_policy(path: Path) -> Policy:
+    """The policy that the config PATH describes; a UserError where it is broken or names no check."""
+    import spacy
+
+    from . import collect, identifiers, provenance, verbatim  # noqa: F401  registers the checks
+
+    config = load_config(path)
+    try:
+        gate = dict(config["gate"])
+        checks = spacy.registry.resolve({"checks": config["checks"]})["checks"]
+        policy = Policy(required=tuple(gate.pop("required")), checks=tuple(checks.values()), **gate)
+    except (KeyError, TypeError, ValueError) as e:
+        raise UserError(f"{path}: {type(e).__name__}: {e}", "Compare it with configs/audit_small.cfg") from None
+    if not policy.required or not set(policy.required) <= set(CHECKS):
+        raise UserError(f"{path}: 'required' names no check of {', '.join(CHECKS)}", "Name the checks that must pass")
+    return policy
+
+
+def run_gate(policy: Policy, evidence: Evidence) -> Report:
+    """The report on EVIDENCE under POLICY; only a report whose verdict is PASS may lead to released notes."""
+    first = run_checks(policy.checks, evidence)
+    reasons = {id: reason for result in reversed(first) for id, reason in result.offenders.items()}
+    rest = replace(evidence, synthetic=tuple(n for n in evidence.synthetic if n.id not in reasons))
+    results = run_checks(policy.checks, rest) if reasons else first
+    n_synthetic, dropped = len(evidence.synthetic), Counter(reasons.values())
+    report = Report(judge(policy, results), policy, results, first, n_synthetic, dropped, rest.synthetic)
+    return replace(report, verdict="FAIL") if report.too_many_dropped else report
+
+
+def run_checks(checks: Sequence[Check], evidence: Evidence) -> tuple[Result, ...]:
+    """Each check's result in the order of CHECKS, NOT_RUN for those that have none; an exception is INCONCLUSIVE."""
+    empty = [side for side in ("private", "holdout", "synthetic") if not getattr(evidence, side)]
+    results = {}
+    for check in checks:
+        if empty:
+            meaning = f"Not decided: there are no {' and no '.join(empty)} notes."
+            results[check.id] = Result(check.id, check.name, "INCONCLUSIVE", {}, meaning)
+            continue
+        try:
+            results[check.id] = check(evidence)
+        except Exception as e:  # a check that breaks has not passed, whatever broke it
+            results[check.id] = Result(check.id, check.name, "INCONCLUSIVE", {}, f"Not decided: {_where(e)}")
+    return tuple(results.get(id) or Result(id, name, "NOT_RUN", {}, "Not run.") for id, name in CHECKS.items())
+
+
+def judge(policy: Policy, results: Sequence[Result]) -> Verdict:
+    """FAIL if any check failed; PASS if none is undecided and all that the policy requires passed."""
+    verdicts = {result.id: result.verdict for result in results}
+    if "FAIL" in verdicts.values():
+        return "FAIL"
+    passed = all(verdicts.get(id) == "PASS" for id in policy.required)
+    return "PASS" if passed and "INCONCLUSIVE" not in verdicts.values() else "INCONCLUSIVE"
+
+
+def _where(error: Exception) -> str:
+    """What broke, without the message of an error that is not ours: it could hold text."""
+    if isinstance(error, UserError):
+        return str(error)
+    frame = traceback.extract_tb(error.__traceback__)[-1]
+    return f"{type(error).__name__} at {Path(frame.filename).name}:{frame.lineno}"

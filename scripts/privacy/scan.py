@@ -1,0 +1,109 @@
+"""G6's byte scan: what must not stand anywhere in a file that leaves."""
+
+import json
+import os
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from scripts.notes.note import Note
+
+from .collect import IdentifierPolicy, Identifiers
+from .members import texts_in, walk_members
+from .normalize import tokenize
+from .search import Finder
+
+MIN_IN_BINARY = 8  # letters and digits; shorter identifiers occur in weights by chance
+MIN_SECRET = 8
+SECRET_NAMES = ("KEY", "TOKEN", "SECRET", "PASSWORD")
+KEY_SHAPES = re.compile(
+    rb"sk-[A-Za-z0-9_-]{20,}|hf_[A-Za-z0-9]{30,}|gh[pousr]_[A-Za-z0-9]{36}|AKIA[0-9A-Z]{16}|AIza[0-9A-Za-z_-]{35}"
+    rb"|xox[abprs]-[0-9A-Za-z-]{10,}|-----BEGIN [A-Z ]*PRIVATE KEY-----"
+)
+
+
+@dataclass(frozen=True)
+class Finding:
+    """WHAT was found (a kind, never the thing itself) in MEMBER."""
+
+    member: str
+    what: str
+
+
+class Scanner:
+    """Looks for identifiers, words, local paths and keys in the bytes of an archive and of all archives inside it.
+
+    Identifiers are found in any case, accent form, encoding (UTF-8, UTF-16, Latin-1) and JSON or pickle escape; inside
+    weights those of eight characters or more, and no birth dates. Not seen: encrypted, encoded (base64) or split text.
+    """
+
+    def __init__(self, policy: IdentifierPolicy, notes: Iterable[Note], released: Iterable[Note], lang: str):
+        """NOTES are private, holdout and gold; RELEASED may leave, and with it its words and LANG's own."""
+        import spacy
+
+        notes = list(notes)
+        known = policy.collect(notes)
+        self.n_identifiers = len(known.keys) + len(known.births)
+        self._in_text = Finder(known, policy.month_names, near=False)
+        long_keys = {key: kind for key, kind in known.keys.items() if len(key) >= MIN_IN_BINARY}
+        self._in_binary = Finder(
+            Identifiers(long_keys, known.own, frozenset(), frozenset(), {}, {}), policy.month_names, near=False
+        )
+        public = _words(spacy.blank(lang).vocab.strings) | _words(note.text for note in released)
+        self._words = _words(note.text for note in notes) - public
+        self._raw = _local_paths() | _secrets(os.environ)
+
+    def scan(self, path: Path, labels: Iterable[str] = ()) -> tuple[list[Finding], dict[str, Any]]:
+        """What is found in the archive PATH, and how much was looked at. Its vocabulary may hold LABELS' words."""
+        findings: list[Finding] = []
+        n_members = n_bytes = 0
+        words = self._words - _words(labels)
+        for member, data in walk_members("", path.read_bytes()):
+            n_members, n_bytes = n_members + 1, n_bytes + len(data)
+            named = [Finding("(a file's name)", what) for what in sorted(self._look_at(member.encode()))]
+            found = self._look_at(data) | self._vocabulary(member, data, words)
+            findings += named + [Finding("(the same)" if named else member, what) for what in sorted(found)]
+        return findings, {"n_members": n_members, "n_bytes": n_bytes, "n_identifiers": self.n_identifiers}
+
+    def _look_at(self, data: bytes) -> set[str]:
+        texts, is_text = texts_in(data)
+        finder = self._in_text if is_text else self._in_binary
+        found = {f"an identifier ({hit.kind})" for text in texts for hit in finder.find(tokenize(text))}
+        found |= {what for needle, what in self._raw.items() if needle in data}
+        return found | ({"a string shaped as a key"} if KEY_SHAPES.search(data) else set())
+
+    def _vocabulary(self, member: str, data: bytes, words: set[str]) -> set[str]:
+        if not member.endswith("strings.json"):
+            return set()
+        n_foreign = len(_words(map(str, json.loads(data))) & words)
+        return {f"{n_foreign} words of private, holdout or gold notes"} if n_foreign else set()
+
+
+def _words(texts: Iterable[str]) -> set[str]:
+    return {token.text for text in texts for token in tokenize(text) if token.text.isalpha()}
+
+
+def _local_paths() -> dict[bytes, str]:
+    paths = {f"{Path.cwd()}", f"{Path.home()}/"}
+    return _encoded({path: "a local path" for path in paths if len(path) > 3})
+
+
+def _secrets(environment: Mapping[str, str]) -> dict[bytes, str]:
+    return _encoded(
+        {
+            value: f"the value of {name}"
+            for name, value in environment.items()
+            if any(word in name.upper() for word in SECRET_NAMES) and len(value) >= MIN_SECRET
+        }
+    )
+
+
+def _encoded(needles: Mapping[str, str]) -> dict[bytes, str]:
+    encodings = ("utf8", "utf-16-le", "utf-16-be")
+    return {
+        needle.encode(e, "surrogateescape" if e == "utf8" else "replace"): w
+        for needle, w in needles.items()
+        for e in encodings
+    }

@@ -1,0 +1,140 @@
+"""G2: word-for-word runs of the private notes in the synthetic ones."""
+
+import random
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import spacy
+
+from scripts.notes.note import Note
+
+from .check import Evidence, Result, Verdict
+from .collect import IdentifierPolicy
+from .figures import quantiles, share
+from .identifiers import Leaks
+from .normalize import searchable, tokenize
+from .overlap import Excess, Tokens, count_grams, gap_lcs, measure_excess, number_tokens, run_lengths
+
+MEANING = (
+    "Somebody who reads the released notes could meet passages copied from a private note, recognise the case, or "
+    "learn which phrases stood in it. What the holdout notes hold as well (letterheads, stock phrases) is not counted. "
+    "A pass does not show that a case told in other words is safe, nor that a rare combination of facts is."
+)
+LONG_RUN, RUN_WITH_IDENTIFIER = "verbatim: a long run", "verbatim: a run holding an identifier"
+
+
+@dataclass(frozen=True)
+class VerbatimRuns:
+    """ "I know a passage of somebody's record, or hope to meet one: are there sentences that were copied from it?" """
+
+    policy: IdentifierPolicy
+    max_run: int
+    max_run_with_identifier: int
+    max_excess: float
+    min_holdout: int
+    n_lcs_notes: int
+    id: str = "G2"
+    name: str = "verbatim runs"
+
+    def __call__(self, evidence: Evidence) -> Result:
+        """FAIL with offenders for copied runs; without, FAIL or INCONCLUSIVE for the excess of 8-grams over holdout."""
+        notes = [evidence.private, evidence.holdout]
+        # A synthetic note's control meta is some private note's by design: nothing is compared with private meta.
+        texts = [[tokenize(note.text) for note in group] for group in notes]
+        private, holdout, synthetic = number_tokens(*texts, [tokenize(searchable(n)) for n in evidence.synthetic])
+        runs = private_runs(synthetic, private, holdout)
+        offenders = self._offenders(evidence, synthetic, runs)
+        in_synthetic = [run_lengths(side, synthetic) for side in (private, holdout)]
+        excess = {
+            n: measure_excess(
+                *(
+                    _by_patient(group, count_grams(tokens, lengths, n))
+                    for group, tokens, lengths in zip(notes, (private, holdout), in_synthetic, strict=True)
+                ),
+                seed=evidence.seed,
+            )
+            for n in (5, 8)
+        }
+        n_patients = len({note.patient for note in evidence.holdout})
+        longest = [int(runs[synthetic.of_note(i)].max(initial=0)) for i in range(synthetic.n_notes)]
+        reasons = Counter(offenders.values())
+        figures = {
+            "longest_run_tokens": quantiles(longest),
+            "notes_with_long_run": share(reasons[LONG_RUN], synthetic.n_notes),
+            "notes_with_run_holding_identifier": share(reasons[RUN_WITH_IDENTIFIER], synthetic.n_notes),
+            "recall_8grams": _figures(excess[8], evidence),
+            "paper_b_recall_5grams": _figures(excess[5], evidence),
+            "paper_a_gap_lcs_tokens": quantiles(self._gap_lcs(synthetic, private, evidence.seed)),
+        }
+        verdict = "FAIL" if offenders else self._judge(excess[8], n_patients)
+        return Result(self.id, self.name, verdict, figures, MEANING, offenders)
+
+    def _offenders(self, evidence: Evidence, synthetic: Tokens, runs: np.ndarray) -> dict[str, str]:
+        leaks = Leaks(self.policy, evidence)
+        offenders = {}
+        for i, note in enumerate(evidence.synthetic):
+            lengths = runs[synthetic.of_note(i)]
+            if lengths.max(initial=0) >= self.max_run:
+                offenders[note.id] = LONG_RUN
+            elif lengths.max(initial=0) >= self.max_run_with_identifier:
+                marks = [(h.first, h.last) for h in leaks.hits[note.id]] + [(t, t) for t in leaks.parts_in(note)]
+                starts = np.flatnonzero(lengths >= self.max_run_with_identifier)
+                if any(s <= first and last < s + lengths[s] for first, last in marks for s in starts):
+                    offenders[note.id] = RUN_WITH_IDENTIFIER
+        return offenders
+
+    def _judge(self, excess: Excess, n_patients: int) -> Verdict:
+        low, high = excess.ci95
+        if low > self.max_excess:
+            return "FAIL"
+        return "PASS" if high <= self.max_excess and n_patients >= self.min_holdout else "INCONCLUSIVE"
+
+    def _gap_lcs(self, synthetic: Tokens, private: Tokens, seed: int) -> list[float]:
+        """Paper A's measure for a sample of the synthetic notes: it looks at every pair of tokens."""
+        chosen = random.Random(seed).sample(range(synthetic.n_notes), min(self.n_lcs_notes, synthetic.n_notes))
+        return [gap_lcs(synthetic.ids[synthetic.of_note(i)], private) for i in chosen]
+
+
+def private_runs(synthetic: Tokens, private: Tokens, holdout: Tokens) -> np.ndarray:
+    """For each synthetic token the longest run from there on that stands in PRIVATE and, as a whole, not in HOLDOUT."""
+    in_private = run_lengths(synthetic, private)
+    return np.where(in_private > run_lengths(synthetic, holdout), in_private, 0)
+
+
+def _by_patient(notes: Sequence[Note], counts: np.ndarray) -> np.ndarray:
+    """COUNTS summed over each patient's notes: patients are the independent units."""
+    patients: dict[str, int] = {}
+    row = [patients.setdefault(note.patient, len(patients)) for note in notes]
+    summed = np.zeros((len(patients), 2))
+    np.add.at(summed, row, counts)
+    return summed
+
+
+def _figures(excess: Excess, evidence: Evidence) -> dict[str, Any]:
+    return {
+        "private": round(excess.private, 5),
+        "holdout": round(excess.holdout, 5),
+        "excess": round(excess.value, 5),
+        "excess_ci95": [round(bound, 5) for bound in excess.ci95],
+        "permutation_p": round(excess.p, 4),
+        "n_patients": [len({n.patient for n in side}) for side in (evidence.private, evidence.holdout)],
+    }
+
+
+@spacy.registry.misc("clinical.g2_verbatim.v1")
+def make_verbatim_runs(
+    identifiers: IdentifierPolicy,
+    max_run: int,
+    max_run_with_identifier: int,
+    max_excess: float,
+    min_holdout: int,
+    n_lcs_notes: int,
+) -> VerbatimRuns:
+    """G2: runs of MAX_RUN tokens fail, of MAX_RUN_WITH_IDENTIFIER if they hold one, and an excess over MAX_EXCESS.
+
+    Fewer holdout patients than MIN_HOLDOUT are too little evidence. N_LCS_NOTES are measured as paper A did.
+    """
+    return VerbatimRuns(identifiers, max_run, max_run_with_identifier, max_excess, min_holdout, n_lcs_notes)

@@ -1,0 +1,132 @@
+from pathlib import Path
+
+import pytest
+from spacy_llm.registry import registry
+
+from scripts.annotators.llm import make_span_task
+from scripts.annotators.load import load_annotator, predict
+from scripts.llm.prompt import Answer
+from scripts.notes.errors import UserError
+from scripts.notes.note import Note, Span
+from scripts.notes.tokenizer import blank
+
+CONFIG = """
+[vars]
+lang = "en"
+[nlp]
+lang = ${vars.lang}
+pipeline = ["llm"]
+after_creation = {"@callbacks": "clinical.tokenizer.v1"}
+[components]
+[components.llm]
+factory = "llm"
+[components.llm.task]
+@llm_tasks = "clinical.Spans.v1"
+task = "configs/task/drugs_procedures.yml"
+template = "configs/prompts/json.jinja"
+form = "json"
+window = 12
+[components.llm.model]
+@llm_models = "clinical.test.Canned.v1"
+"""
+NOTE = "CT head was normal.\nHeparin 5,000 units given.\n\nAspirin stopped after the colonoscopy; no heparin tonight."
+ANSWERS: dict[str, str] = {}
+
+
+@registry.llm_models("clinical.test.Canned.v1")
+def make_canned():
+    """Answers from ANSWERS by a string that the passage holds; refuses otherwise."""
+
+    def model(prompts):
+        for doc in prompts:
+            yield [
+                next((a for key, a in ANSWERS.items() if key in p.text), Answer("I cannot help.", "stop")) for p in doc
+            ]
+
+    from typing import Any, Iterable  # noqa: UP035
+
+    model.__annotations__ = {"prompts": Iterable[Iterable[Any]], "return": Iterable[Iterable[Any]]}
+    return model
+
+
+@pytest.fixture
+def annotator(tmp_path):
+    ANSWERS.clear()
+    path = tmp_path / "canned.cfg"
+    path.write_text(CONFIG)
+    return load_annotator(path)
+
+
+def found(doc):
+    return [(e.text, e.label_) for e in doc.ents]
+
+
+def test_passages_are_asked_one_by_one_and_their_spans_keep_the_notes_offsets(annotator):
+    ANSWERS["CT head"] = '{"PROCEDURE": ["CT head"], "DRUG": ["Heparin"], "TEST": ["5,000"]}'
+    ANSWERS["Aspirin"] = '{"DRUG": ["Aspirin", "heparin"], "PROCEDURE": ["colonoscopy"]}'
+    doc = annotator(NOTE)
+    assert found(doc) == [
+        ("CT head", "PROCEDURE"),
+        ("Heparin", "DRUG"),
+        ("Aspirin", "DRUG"),
+        ("colonoscopy", "PROCEDURE"),
+        ("heparin", "DRUG"),
+    ]
+    assert [s.text for s in doc.spans["llm"]] == [e.text for e in doc.ents]
+    assert doc.user_data["annotation"] == {"passages: read": 2, "mentions: exact": 5}
+
+
+def test_a_refusal_is_missing_annotation_and_not_an_empty_note(annotator):
+    ANSWERS["CT head"] = '{"PROCEDURE": ["CT head"], "DRUG": []}'
+    doc = annotator(NOTE)
+    second = NOTE.index("Aspirin")
+    assert found(doc) == [("CT head", "PROCEDURE")]
+    # 0: missing, 2: outside
+    assert {t.ent_iob for t in doc if t.idx >= second} == {0}
+    assert {t.ent_iob for t in doc if 7 < t.idx < second - 2} == {2}
+    assert doc.user_data["annotation"]["passages: unreadable"] == 1
+
+
+def test_an_answer_cut_off_is_told_from_a_refusal(annotator):
+    ANSWERS["CT head"] = Answer('{"DRUG": ["Hep', "length")
+    assert annotator(NOTE).user_data["annotation"] == {"passages: truncated": 1, "passages: unreadable": 1}
+
+
+def test_what_the_note_does_not_hold_is_counted_and_never_becomes_an_entity(annotator):
+    ANSWERS["CT head"] = '{"DRUG": ["warfarin", "heparin"], "PROCEDURE": []}'
+    doc = annotator("CT head. Heparin given.")
+    assert found(doc) == [("Heparin", "DRUG")]
+    assert doc.user_data["annotation"]["mentions: absent"] == 1
+
+
+def test_an_empty_answer_is_no_entities(annotator):
+    ANSWERS["CT head"] = "{}"
+    doc = annotator("CT head")
+    assert not doc.ents
+    assert {t.ent_iob for t in doc} == {2}
+
+
+def test_predict_hides_the_gold_and_keeps_the_note(annotator):
+    ANSWERS["CT head"] = '{"PROCEDURE": ["CT head"]}'
+    (note,) = predict(annotator, [Note("n1", "CT head", (Span(0, 2, "DRUG"),), {"patient": "p"})])
+    assert note == Note("n1", "CT head", (Span(0, 7, "PROCEDURE"),), {"patient": "p"})
+
+
+def test_a_prompt_shows_definitions_rivals_and_examples(tmp_path):
+    examples = tmp_path / "examples.jsonl"
+    examples.write_text('{"text": "On aspirin.", "spans": [{"start": 3, "end": 10, "label": "DRUG"}]}\n')
+    task = make_span_task("configs/task/drugs_procedures.yml", "configs/prompts/json.jinja", examples=str(examples))
+    ((prompts, _),) = task.generate_prompts([blank("en")("Had a CT head")])
+    (prompt,) = prompts
+    assert "- DRUG: a medicine" in prompt
+    assert "- DISEASE: " in prompt
+    assert '"DRUG": ["aspirin"]' in prompt
+    assert prompt.rstrip().endswith("</note>")
+    assert prompt.labels == ("DRUG", "PROCEDURE")
+
+
+@pytest.mark.parametrize(("key", "value"), [("form", "xml"), ("template", "none.jinja"), ("task", "none.yml")])
+def test_a_mistake_in_the_config_is_named(key, value):
+    settings = {"task": "configs/task/drugs_procedures.yml", "template": "configs/prompts/json.jinja"} | {key: value}
+    with pytest.raises(UserError, match=Path(value).stem):
+        make_span_task(**settings)

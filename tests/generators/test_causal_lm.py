@@ -1,0 +1,60 @@
+import pytest
+
+from scripts.generators.causal_lm import CausalLM, make_pretrained, make_scratch
+from scripts.llm.local import LocalModel
+from scripts.notes.errors import UserError
+
+WRITING = {"temperature": 1.0, "max_new_tokens": 60, "batch_size": 8, "min_words": 3, "max_attempts": 60}
+
+
+@pytest.fixture(scope="module")
+def scratch() -> CausalLM:
+    schedule = {"learning_rate": 5e-3, "n_epochs": 25, "batch_size": 4, "patience": 25}
+    return make_scratch(["genre"], schedule, WRITING, vocab_size=350, n_layers=2, width=64, n_heads=2, max_tokens=128)
+
+
+@pytest.fixture(scope="module")
+def adapted(scratch, toy_notes, tmp_path_factory):
+    out = tmp_path_factory.mktemp("generator")
+    report = scratch.adapt(toy_notes, toy_notes[:2], out, 0, -1)
+    assert report["best_dev_loss"] < report["epochs"][1]["eval_loss"]
+    return out
+
+
+def write(generator, out, notes, n, seed, work):
+    return generator.write(out, notes, notes, n, seed, -1, work, lambda n: None)
+
+
+def test_as_many_notes_as_asked_the_same_for_the_same_seed(scratch, adapted, toy_notes, tmp_path):
+    first, _ = write(scratch, adapted, toy_notes, 5, 1, tmp_path / "a")
+    again, _ = write(scratch, adapted, toy_notes, 5, 1, tmp_path / "b")
+    other, _ = write(scratch, adapted, toy_notes, 5, 2, tmp_path / "c")
+    assert [n.id for n in first] == ["s00001", "s00002", "s00003", "s00004", "s00005"]
+    assert first == again
+    assert first != other
+    assert all(n.meta["genre"] in ("clinic", "ward") and n.spans is None for n in first)
+
+
+def test_finished_batches_are_not_drawn_again(scratch, adapted, toy_notes, tmp_path, monkeypatch):
+    first, _ = write(scratch, adapted, toy_notes, 5, 1, tmp_path)
+    monkeypatch.setattr(LocalModel, "complete", lambda *a, **k: pytest.fail("a text was drawn twice"))
+    again, _ = write(scratch, adapted, toy_notes, 5, 1, tmp_path)
+    assert first == again
+
+
+def test_a_generator_that_writes_nothing_fit_says_so_and_stops(toy_lm, toy_notes, tmp_path):
+    writing = WRITING | {"min_words": 1000, "max_attempts": 1.0, "max_new_tokens": 2}
+    generator = make_pretrained(toy_lm, [], {"n_epochs": 1}, writing, lora={"r": 2})
+    generator.adapt(toy_notes, toy_notes, tmp_path, 0, -1)
+    with pytest.raises(UserError, match="only 0 of 4 notes were fit"):
+        write(generator, tmp_path, toy_notes, 4, 0, tmp_path / "work")
+
+
+def test_writing_before_adapting_names_the_step_to_run(scratch, toy_notes, tmp_path):
+    with pytest.raises(UserError, match="adapt"):
+        write(scratch, tmp_path, toy_notes, 1, 0, tmp_path / "work")
+
+
+def test_an_unknown_key_in_a_config_is_named():
+    with pytest.raises(UserError, match="temprature"):
+        make_scratch([], {}, {"temprature": 1})

@@ -1,0 +1,76 @@
+import pytest
+import torch
+
+from scripts.llm.finetune import Example, Lora, Schedule, add_lora, finetune, loss_of
+from scripts.llm.local import LocalModel
+
+
+@pytest.fixture
+def local(toy_lm):
+    return LocalModel(toy_lm)
+
+
+def test_a_language_example_asks_each_token_for_the_next_after_what_is_given():
+    assert Example.language([5, 6, 7]).targets == (6, 7, -100)
+    # 5 6 are the prefix: its last token is asked for the note's first, the ones before for nothing
+    assert Example.language([5, 6, 7, 8], skip=2).targets == (-100, 7, 8, -100)
+
+
+def test_the_loss_is_transformers_own(local):
+    ids = local.encode("Takes aspirin and metformin. Had a CT head in May.")
+    example = Example.language(ids)
+    inputs = {"input_ids": torch.tensor([ids]), "attention_mask": torch.ones(1, len(ids), dtype=torch.long)}
+    with torch.no_grad():
+        ours = loss_of(local.model, torch.tensor([example.targets]), (), **inputs)
+        theirs = local.model(**inputs, labels=torch.tensor([ids])).loss
+    assert ours.item() == pytest.approx(theirs.item(), abs=1e-4)
+
+
+def test_choices_are_the_only_competitors(local):
+    ids = local.encode("aspirin")[:2]
+    targets = torch.tensor([[-100, 9]])
+    inputs = {"input_ids": torch.tensor([ids]), "attention_mask": torch.ones(1, 2, dtype=torch.long)}
+    with torch.no_grad():
+        logits = local.model(**inputs).logits[0, 1]
+        expected = -logits[[3, 9]].log_softmax(0)[1]
+        assert loss_of(local.model, targets, (3, 9), **inputs).item() == pytest.approx(expected.item(), abs=1e-4)
+
+
+def test_only_the_adapter_of_the_last_layer_learns(local, tmp_path):
+    examples = [Example.language(local.encode("Takes aspirin and metformin."))] * 4
+    model = add_lora(local.model, Lora(r=2, alpha=4, n_layers=1))
+    before = {n: p.clone() for n, p in model.named_parameters()}
+    finetune(model, examples, examples, Schedule(1e-2, 2, 2), tmp_path, seed=0)
+    moved = {n for n, p in model.named_parameters() if not torch.equal(p, before[n])}
+    assert moved
+    assert all("lora_" in name and ".layers.1." in name for name in moved)
+
+
+def test_the_best_epoch_is_kept_and_an_interrupted_run_goes_on(local, toy_lm, tmp_path):
+    from transformers import Trainer
+
+    examples = [Example.language(local.encode(t)) for t in ("Takes aspirin.", "Had a CT head.", "Echo was normal.")]
+    schedule = Schedule(5e-3, 4, 2, patience=4)
+    whole = finetune(local.model, examples, examples, schedule, tmp_path / "whole", seed=1)
+
+    class Stopped(Exception):
+        pass
+
+    torn, real, steps = LocalModel(toy_lm), Trainer.training_step, []
+
+    def stop_in_the_third_epoch(self, *args, **kwargs):
+        steps.append(1)
+        if len(steps) == 5:
+            raise Stopped
+        return real(self, *args, **kwargs)
+
+    Trainer.training_step = stop_in_the_third_epoch
+    try:
+        with pytest.raises(Stopped):
+            finetune(torn.model, examples, examples, schedule, tmp_path / "torn", seed=1)
+    finally:
+        Trainer.training_step = real
+    again = LocalModel(toy_lm)
+    resumed = finetune(again.model, examples, examples, schedule, tmp_path / "torn", seed=1)
+    assert resumed["best_dev_loss"] == pytest.approx(whole["best_dev_loss"], abs=2e-3)
+    assert whole["epochs"][-1]["eval_loss"] < whole["epochs"][1]["eval_loss"]

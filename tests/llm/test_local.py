@@ -1,0 +1,57 @@
+import pytest
+import torch
+
+from scripts.llm.local import LocalModel, Sampling, check_model_name
+from scripts.notes.errors import UserError
+
+
+@pytest.fixture(scope="module")
+def local(toy_lm):
+    return LocalModel(toy_lm)
+
+
+PROMPTS = ["Seen in clinic", "Admitted", "Takes aspirin and metformin. Had", "Echo was normal. Furo"]
+
+
+def test_a_batch_of_unequal_prompts_writes_what_each_prompt_would_alone(local):
+    greedy = Sampling(max_new_tokens=12)
+    together = [c.text for c in local.complete(PROMPTS, greedy, batch_size=4)]
+    alone = [next(local.complete([p], greedy)).text for p in PROMPTS]
+    assert together == alone
+
+
+def test_greedy_decoding_agrees_with_transformers_own(local):
+    ids = local.encode(PROMPTS[2])
+    theirs = local.model.generate(torch.tensor([ids]), do_sample=False, max_new_tokens=12, pad_token_id=0)[
+        0, len(ids) :
+    ]
+    ours = next(local.complete([PROMPTS[2]], Sampling(max_new_tokens=12))).text
+    assert ours == local.tokenizer.decode(theirs, skip_special_tokens=True, clean_up_tokenization_spaces=False)
+
+
+def test_sampling_repeats_with_its_seed_and_differs_with_another(local):
+    hot = Sampling(temperature=1.0, top_p=0.95, max_new_tokens=20)
+    first, again = (list(local.complete(PROMPTS, hot, seed=7)) for _ in range(2))
+    assert first == again
+    assert first != list(local.complete(PROMPTS, hot, seed=8))
+
+
+def test_a_text_that_ends_by_itself_is_told_from_one_cut_off(toy_lm):
+    local, greedy = LocalModel(toy_lm), Sampling(max_new_tokens=5)
+    cut = next(local.complete(["Seen"], greedy))
+    assert cut.finish_reason == "length"
+    first = local.model.generate(torch.tensor([local.encode("Seen")]), do_sample=False, max_new_tokens=1)[0, -1]
+    local.tokenizer.eos_token = local.tokenizer.convert_ids_to_tokens(int(first))
+    ended = list(local.complete(["Seen", "Admitted with fever. Started"], greedy))
+    assert (ended[0].text, ended[0].finish_reason) == ("", "stop")
+
+
+def test_text_survives_the_tokenizer(local):
+    text = "Pt Ms. Jõgi  c/o SOB x3/7.\n\nRx: furosemiidi 40mg 心"
+    assert local.tokenizer.decode(local.encode(text), clean_up_tokenization_spaces=False) == text
+
+
+def test_a_missing_folder_is_told_from_a_hub_name():
+    assert check_model_name("meta-llama/Llama-3.1-8B") == "meta-llama/Llama-3.1-8B"
+    with pytest.raises(UserError, match="training/base/none"):
+        check_model_name("training/base/none")

@@ -1,0 +1,59 @@
+"""Notes as JSON lines: any note comes back; a bad line is named by file, line and reason, and never quoted."""
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from scripts.notes.errors import UserError
+from scripts.notes.jsonl import read_notes, write_notes
+from scripts.notes.note import Note, Span
+
+TEXTS = st.text(st.characters(codec="utf8", exclude_characters="\x00"), min_size=1, max_size=30).filter(str.strip)
+
+
+@given(st.lists(TEXTS, max_size=4), st.sampled_from([None, (), (Span(0, 1, "X"),)]))
+@settings(max_examples=80, deadline=None)
+def test_what_is_written_is_read(tmp_path_factory, texts, spans):
+    path = tmp_path_factory.mktemp("jsonl") / "notes.jsonl"
+    notes = [Note(str(i), text, spans, {"patient": f"p{i}"}) for i, text in enumerate(texts)]
+    assert write_notes(path, notes) == len(notes)
+    assert list(read_notes(path)) == notes
+
+
+@pytest.mark.parametrize(
+    ("line", "reason"),
+    [
+        (b'{"text": "secret"', "not JSON"),
+        (b'["secret"]', "not a JSON object"),
+        (b'{"meta": {}}', "no 'text'"),
+        (b'{"text": "   "}', "the text is empty"),
+        (b'{"text": "a\\u0000secret"}', "NUL"),
+        (b'{"text": "a\\ud800secret"}', "lone surrogate"),
+        (b'{"text": "secret \xe9"}', "not UTF-8"),
+        (b'{"text": "secret", "meta": 3}', "'meta' is no object"),
+        (b'{"text": "secret", "spans": [{"start": 0, "end": 9, "label": "X"}]}', "outside the text"),
+        (b'{"text": "secret", "spans": [{"start": -1, "end": 2, "label": "X"}]}', "outside the text"),
+        (b'{"text": "secret", "spans": [{"start": 2, "end": 2, "label": "X"}]}', "outside the text"),
+        (b'{"text": "secret", "spans": [{"start": 0, "end": 2, "label": ""}]}', "has no label"),
+        (b'{"text": "secret", "spans": [{"start": 0, "end": 2}]}', "lacks start, end or label"),
+        (b'{"text": "secret", "spans": [{"start": 0.5, "end": 2, "label": "X"}]}', "lacks start, end or label"),
+        (
+            b'{"text": "secret", "spans": [{"start": 0, "end": 3, "label": "X"}, {"start": 2, "end": 4, "label": "X"}]}',
+            "overlaps",
+        ),
+        (b'{"text": "secret", "id": "one"}', "the id of line 1 again"),
+    ],
+)
+def test_a_bad_line_is_named_and_not_quoted(tmp_path, line, reason):
+    path = tmp_path / "notes.jsonl"
+    path.write_bytes(b'{"text": "fine", "id": "one"}\n\n' + line + b"\n")
+    with pytest.raises(UserError, match=reason) as error:
+        list(read_notes(path))
+    assert str(error.value).startswith("notes.jsonl:3: ")
+    assert "secret" not in str(error.value)
+
+
+def test_bom_line_ends_and_ids(tmp_path):
+    path = tmp_path / "n.jsonl"
+    path.write_bytes('\ufeff{"text": "a\\u2028b"}\r\n{"text": "c\u2028d", "meta": {"id": "x"}}\r\n'.encode())
+    assert [(note.id, note.text) for note in read_notes(path)] == [("n-1", "a\u2028b"), ("x", "c\u2028d")]

@@ -1,0 +1,94 @@
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from scripts.notes.errors import UserError
+from scripts.notes.note import Note
+from scripts.privacy.collect import keys_of, load_identifier_policy
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+
+
+@pytest.mark.parametrize(
+    ("kind", "value", "keys"),
+    [
+        ("name", "Ana Lee", {"analee", "leeana"}),
+        ("name", "Anna B. Lee", {"annablee", "bleeanna", "leeannab", "annalee", "leeanna"}),
+        ("name", "Lee", set()),
+        ("name", "J. Okimaw", set()),  # an initial and a surname
+        ("number", "HN 4821-0093", {"hn48210093", "48210093"}),
+        ("number", "(0271) 440 918 26", {"027144091826", "144091826"}),
+        ("number", "P401", set()),
+        ("number", "Ana.Lee@x.org", {"analeexorg"}),
+        ("number", "bleep", set()),
+        ("address", "14 Quillon Lane, Ashmere", {"14quillonlaneashmere", "14quillonlane"}),
+        ("address", "Ashmere", set()),
+    ],
+)
+def test_keys(kind, value, keys):
+    assert keys_of(kind, value) == keys
+
+
+def test_a_note_gives_its_meta_labels_and_patterns(identifiers, victim):
+    known = identifiers.collect([victim])
+    assert known.keys["hn48210093"] == "number" and known.keys["zbigniewoberghallorann"] == "name"
+    assert known.keys["027144091826"] == "number" and known.keys["zobergquillonexample"] == "number"
+    assert {day.isoformat() for day in known.births} == {"1951-03-12"}
+    assert known.parts == {"zbigniew", "oberg", "hallorann"}
+    assert known.own >= {"hn48210093", "zbigniewoberghallorann"} and "027144091826" not in known.own
+    # name, record, telephone (label; its pattern spells it alike), e-mail, address, birth date; P-77-1 is too short
+    assert dict(known.n_values) == {"name": 1, "number": 3, "address": 1, "birth": 1}
+    assert dict(known.n_unsearchable) == {"number": 1}
+
+
+def test_labels_can_be_left_out(identifiers, victim):
+    known = identifiers.collect([replace(victim, meta={})], with_labels=False)
+    assert "zbigniewoberghallorann" not in known.keys  # no pattern finds a name
+    assert "zobergquillonexample" in known.keys and "027144091826" in known.keys
+
+
+@pytest.mark.parametrize("text", ["DOB 12/03/1951", "Fecha de nacimiento: 12 de marzo de 1951", "born on 12 Mar 1951"])
+def test_birth_dates_after_a_cue(identifiers, text):
+    assert "1951-03-12" in {day.isoformat() for day in identifiers.collect([Note("1", text)]).births}
+
+
+def test_other_dates_and_short_numbers_are_no_identifiers(identifiers):
+    known = identifiers.collect([Note("1", "Seen 12/03/2021 14:30, BP 120/80, wt 80.5, 12.03.2021 08.15")])
+    assert not known.keys and not known.births
+
+
+def test_the_index_adds_the_private_patients_only(identifiers, tmp_path):
+    index = tmp_path / "index.csv"
+    index.write_text("patient,name,phone\nP1,Ana Lee,0271 440 918\nP2,Bo Ek Ask,0271 440 919\n", encoding="utf8")
+    known = replace(identifiers, index=index).collect([Note("1", "text", None, {"patient": "P1"})])
+    assert {"analee", "0271440918"} <= known.own and "boekask" not in known.keys
+
+
+@pytest.mark.parametrize("header", ["patient,shoe_size", "name"])
+def test_an_index_with_unknown_columns_is_an_error(identifiers, tmp_path, header):
+    index = tmp_path / "index.csv"
+    index.write_text(f"{header}\n1,2\n", encoding="utf8")
+    with pytest.raises(UserError, match="kind"):
+        replace(identifiers, index=index).collect([Note("1", "text")])
+
+
+def test_a_missing_index_is_an_error(identifiers, tmp_path):
+    with pytest.raises(UserError, match="does not exist"):
+        replace(identifiers, index=tmp_path / "none.csv").collect([Note("1", "text")])
+
+
+def test_public_names(identifiers, tmp_path):
+    names = tmp_path / "names.txt"
+    names.write_text("Alois Alzheimer\n", encoding="utf8")
+    assert replace(identifiers, public_names=names).public_keys() == {"aloisalzheimer", "alzheimeralois"}
+
+
+def test_a_kind_that_is_none_is_an_error(identifiers):
+    with pytest.raises(ValueError, match="shoe"):
+        replace(identifiers, meta={"size": "shoe"})
+
+
+def test_both_policies_know_the_same_identifiers():
+    small, full = (load_identifier_policy(ROOT / f"configs/{name}.cfg") for name in ("audit_small", "audit"))
+    assert small == full
