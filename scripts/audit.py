@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from tqdm import tqdm
 from wasabi import msg
 
 from scripts.notes.errors import UserError
@@ -9,7 +10,7 @@ from scripts.notes.files import manifest_path, sha256_of, write_json, write_mani
 from scripts.notes.jsonl import read_notes, write_notes
 from scripts.notes.step import Arg, Opt, run_step
 from scripts.privacy.check import Evidence
-from scripts.privacy.gate import Report, load_policy, run_gate
+from scripts.privacy.gate import Report, load_policy, not_passed, run_gate
 from scripts.privacy.provenance import hashes
 
 
@@ -33,7 +34,8 @@ def main(
         policy = load_policy(config)
         notes = {name: tuple(read_notes(path)) for name, path in files.items()}
         evidence = Evidence(**notes, files=files | {"generator": generator, "config": config}, seed=seed)
-        report = run_gate(policy, evidence)
+        with tqdm(unit=" checks", desc="audit") as bar:
+            report = run_gate(policy, evidence, bar.update)
         verdict = report.to_json() | {"config": config.as_posix(), "hashes": hashes(evidence)}
     except BaseException as e:
         reason = str(e) if isinstance(e, UserError) else type(e).__name__
@@ -55,7 +57,7 @@ def main(
     if report.verdict != "PASS":
         raise UserError(
             f"{report.verdict} ({policy.name}): no note is released",
-            f"{audit} says which checks did not pass, and why",
+            f"Not passed: {', '.join(not_passed(policy, report.results)) or 'too many dropped'}; {audit} says why",
         )
     zero = f"0 identifiers in {len(report.released)} notes: at most {3 / len(report.released):.1%} have one (95 %)"
     msg.good(f"PASS ({policy.name}): {len(report.released)} of {report.n_synthetic} notes released", released)
@@ -67,7 +69,7 @@ def print_report(report: Report) -> None:
     msg.table([(r.id, r.name, r.verdict.replace("_", " ").lower()) for r in report.results])
     for result in report.results:
         if result.verdict == "INCONCLUSIVE":
-            msg.warn(f"{result.id} {result.meaning}")
+            msg.warn(f"{result.id} {result.meaning.split('. ')[0]}")
     for reason, count in report.dropped.most_common():
         msg.info(f"dropped {count}: {reason}")
     if report.too_many_dropped:

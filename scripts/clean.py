@@ -27,7 +27,7 @@ def clean(root: Path) -> list[Path]:
     A link is removed, never what it points to.
     """
     kept = {Path(folder, "README.md") for folder in DERIVED} | set(KEPT) | _tracked(root)
-    kept_folders = {parent for path in kept for parent in path.parents} | {Path(folder) for folder in DERIVED[:3]}
+    kept_folders = {parent for path in kept for parent in path.parents}
     removed = []
     for folder in DERIVED:
         removed += _remove(root, Path(folder), kept, kept_folders)

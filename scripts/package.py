@@ -1,14 +1,17 @@
 """Make the wheel: the student without a trace of the notes that stay inside."""
 
 import json
+import shutil
 import tempfile
 from collections.abc import Sequence
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from tqdm import tqdm
 from wasabi import msg
 
-from scripts.annotators.load import predict
+from scripts.annotators.load import load_annotator, predict
 from scripts.notes.errors import UserError
 from scripts.notes.files import sensitivity_of, sha256_of, versions, write_json
 from scripts.notes.jsonl import read_notes
@@ -41,43 +44,49 @@ def main(
     licence: str = Opt("MIT", "--license"),
 ):
     """Scrub MODEL, build its wheel, search every byte of it for private text, and try it out; or leave no wheel."""
-    import spacy
-
     if not name.isidentifier():
         raise UserError(f"the name {name} cannot be imported", "Use letters, digits and underscores")
     for stale in (*packages.glob("*.whl"), packages / "manifest.json"):
         stale.unlink(missing_ok=True)
     files = {"private": private, "holdout": holdout, "gold": gold, "released": released}
     verdict = check_audit(audit, files)
-    notes = {which: list(read_notes(files[which])) for which in ("private", "holdout", "gold", "released")}
-    nlp = spacy.load(model)
-    expected = entities(nlp, notes["released"][:N_TRIAL])
-    meta = describe(nlp, verdict, _read(evaluation), generator, annotator) | {
-        "name": name,
-        "version": version,
-        "license": licence,
-    }
+    notes = {which: list(read_notes(path)) for which, path in files.items()}
+    nlp = load_annotator(model)
+    meta = describe(nlp, verdict, _read(evaluation), generator, annotator)
+    meta |= {"name": name, "version": version, "license": licence}
+    trial = notes.pop("released")
+    scanner = Scanner(load_identifier_policy(Path(verdict["config"])), chain(*notes.values()), trial, nlp.lang)
     with tempfile.TemporaryDirectory() as scratch:
-        clean = Path(scratch) / "pipeline"
-        scrub_pipeline(nlp, clean, meta)
-        if entities(spacy.load(clean), notes["released"][:N_TRIAL]) != expected:
-            raise UserError("the scrubbed pipeline answers otherwise than the trained one", "This is a fault of ours")
-        wheel = build_wheel(clean, name, version, Path(scratch))
-        guarded = [note for which in ("private", "holdout", "gold") for note in notes[which]]
-        scanner = Scanner(load_identifier_policy(Path(verdict["config"])), guarded, notes["released"], nlp.lang)
-        findings, counts = scanner.scan(wheel, _labels(nlp))
-        if findings:
-            shown = "; ".join(sorted({f"{finding.what} in {finding.member}" for finding in findings})[:5])
-            raise UserError(f"no wheel: {shown}", "Find out how it came into the model before you train again")
-        if ask_wheel(wheel, [note.text for note in notes["released"][:N_TRIAL]]) != expected:
-            raise UserError(
-                "the installed wheel answers otherwise than the trained pipeline", "This is a fault of ours"
-            )
+        wheel, counts = make_wheel(nlp, meta, scanner, trial[:N_TRIAL], Path(scratch))
         packages.mkdir(parents=True, exist_ok=True)
-        final = packages / wheel.name
-        final.write_bytes(wheel.read_bytes())
+        final = Path(shutil.copy(wheel, packages))
     write_manifest_of(final, {"model": model, "audit": audit, **files}, counts)
     msg.good(f"{counts['n_members']} members, {counts['n_identifiers']} identifiers looked for, 0 found", final)
+
+
+def make_wheel(
+    nlp: "Language", meta: dict[str, Any], scanner: Scanner, trial: Sequence[Note], scratch: Path
+) -> tuple[Path, dict[str, Any]]:
+    """The wheel of NLP in SCRATCH, scrubbed, searched and tried on the notes TRIAL, and what was searched.
+
+    A UserError if anything is found, or if the scrubbed pipeline or the wheel answers otherwise than NLP.
+    """
+    import spacy
+
+    expected = entities(nlp, trial)
+    clean = scratch / "pipeline"
+    scrub_pipeline(nlp, clean, meta)
+    if entities(spacy.load(clean), trial) != expected:
+        raise UserError("the scrubbed pipeline answers otherwise than the trained one", "This is a fault of ours")
+    wheel = build_wheel(clean, meta["name"], meta["version"], scratch)
+    with tqdm(unit="B", unit_scale=True, desc="scan") as bar:
+        findings, counts = scanner.scan(wheel, _labels(nlp), bar.update)
+    if findings:
+        shown = "; ".join(sorted({f"{finding.what} in {finding.member}" for finding in findings})[:5])
+        raise UserError(f"no wheel: {shown}", "Find out how it came into the model before you train again")
+    if ask_wheel(wheel, [note.text for note in trial]) != expected:
+        raise UserError("the installed wheel answers otherwise than the pipeline", "This is a fault of ours")
+    return wheel, counts
 
 
 def check_audit(audit: Path, files: dict[str, Path]) -> dict[str, Any]:

@@ -149,23 +149,23 @@ Teach = Callable[["Language", Sequence[Note], Sequence[Note], Path, int, int], d
 def make_teach_tagger(base: str, lora: dict[str, Any], schedule: dict[str, Any]) -> Teach:
     """Teaching for `clinical.LocalTagger.v1`: a LoRA adapter of BASE for the prompts of the pipeline's own `llm`."""
     from scripts.llm.finetune import Lora, Schedule, add_lora, finetune
-    from scripts.llm.local import LocalModel, device_of
+    from scripts.llm.local import device_of, load_causal_lm
     from scripts.llm.tagger import label_tokens, make_example
 
     def teach(
         nlp: "Language", labelled: Sequence[Note], holdout: Sequence[Note], out: Path, seed: int, gpu_id: int
     ) -> dict[str, Any]:
         task: SpanTask = nlp.get_pipe("llm").task
-        local = LocalModel(base, None, gpu_id)
+        model, tokenizer = load_causal_lm(base)
 
         def examples(notes: Sequence[Note]) -> list[Any]:
             return [
-                make_example(prompt, _inside(note.spans or (), start, prompt), local.tokenizer)
+                make_example(prompt, _inside(note.spans or (), start, prompt), tokenizer)
                 for note in notes
                 for start, prompt in task.passages(nlp.make_doc(note.text))
             ]
 
-        model = add_lora(local.model, Lora(**lora)).to(device_of(gpu_id))
+        model = add_lora(model, Lora(**lora)).to(device_of(gpu_id))
         report = finetune(
             model,
             examples(labelled),
@@ -173,7 +173,7 @@ def make_teach_tagger(base: str, lora: dict[str, Any], schedule: dict[str, Any])
             Schedule(**schedule),
             out / "work",
             seed,
-            choices=label_tokens(local.tokenizer, task.labels),
+            choices=label_tokens(tokenizer, task.labels),
         )
         model.save_pretrained(out)
         return report

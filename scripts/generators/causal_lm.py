@@ -13,7 +13,7 @@ import spacy
 from scripts.generators.control import Request, control_requests, opening_requests, prefix_of
 from scripts.generators.filters import reason_to_reject
 from scripts.llm.finetune import Example, Lora, Schedule, add_lora, finetune
-from scripts.llm.local import LocalModel, Sampling, check_model_name, device_of
+from scripts.llm.local import LocalModel, Sampling, device_of, load_causal_lm
 from scripts.notes.errors import UserError
 from scripts.notes.files import write_json
 from scripts.notes.note import Note
@@ -36,7 +36,7 @@ class Writing:
     n_words: int = 3
     temperature: float = 0.9
     top_p: float = 0.95
-    top_k: int = 0
+    top_k: int = 500
     max_new_tokens: int = 400
     batch_size: int = 50
     min_words: int = 20
@@ -129,11 +129,8 @@ class CausalLM:
 
             tokenizer = new_tokenizer([prefix_of(n.meta, self.keys) + n.text for n in notes], self.shape["vocab_size"])
             return new_model(tokenizer, self.shape, self.max_tokens, seed).to(device_of(gpu_id)), tokenizer
-        from transformers import AutoModelForCausalLM, AutoTokenizer
-
-        source = check_model_name(self.base)
-        tokenizer = AutoTokenizer.from_pretrained(source)
-        model = AutoModelForCausalLM.from_pretrained(source).to(device_of(gpu_id))
+        model, tokenizer = load_causal_lm(self.base)
+        model.to(device_of(gpu_id))
         return (add_lora(model, self.lora) if self.lora else model), tokenizer
 
     def _adapted(self, out: Path, gpu_id: int) -> LocalModel:

@@ -7,6 +7,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from scripts.llm.local import has_bf16
+
 if TYPE_CHECKING:
     import torch
     from transformers import PreTrainedModel
@@ -80,7 +82,6 @@ def finetune(
     Losses are nats per asked token; with CHOICES only these tokens compete. Transformers' Trainer runs the loop, so that
     `torchrun` and several GPUs work unchanged.
     """
-    import torch
     from transformers import EarlyStoppingCallback, PrinterCallback, ProgressCallback, TrainingArguments, set_seed
 
     set_seed(seed)
@@ -105,7 +106,7 @@ def finetune(
         logging_strategy="epoch",
         report_to=[],
         use_cpu=model.device.type == "cpu",
-        bf16=model.device.type == "cuda" and torch.cuda.is_bf16_supported(),
+        bf16=has_bf16(model.device.type),
         seed=seed,
     )
     trainer = _trainer_class(choices)(

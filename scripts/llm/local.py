@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from scripts.notes.errors import UserError
 
@@ -14,11 +14,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Sampling:
-    """How tokens are drawn. TEMPERATURE 0 takes the likeliest token."""
+    """How tokens are drawn: from the TOP_K likeliest, of these from the smallest set with probability TOP_P.
+
+    TEMPERATURE 0 takes the likeliest token.
+    """
 
     temperature: float = 0.0
     top_p: float = 1.0
-    top_k: int = 0
+    top_k: int = 500
     max_new_tokens: int = 256
 
 
@@ -34,16 +37,10 @@ class LocalModel:
     """A causal LM with its tokenizer, from a folder or a hub name, with an optional LoRA adapter's folder."""
 
     def __init__(self, name: str, adapter: str | None = None, gpu_id: int = -1):
-        from transformers import AutoModelForCausalLM, AutoTokenizer
-        from transformers.utils import logging
+        import torch
 
-        logging.disable_progress_bar()
         self.name = name
-        source = check_model_name(name)
-        self.tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(source)
-        if self.tokenizer.pad_token_id is None:
-            self.tokenizer.pad_token = self.tokenizer.eos_token
-        self.model: PreTrainedModel = AutoModelForCausalLM.from_pretrained(source)
+        self.model, self.tokenizer = load_causal_lm(name)
         if adapter is not None:
             from peft import PeftModel
 
@@ -51,7 +48,7 @@ class LocalModel:
                 raise UserError(f"no adapter in {adapter}", "Run the `teach` or `adapt` step first")
             self.model = PeftModel.from_pretrained(self.model, adapter).merge_and_unload()
         self.device = device_of(gpu_id)
-        self.model.to(self.device).eval()
+        self.model.to(self.device, torch.bfloat16 if has_bf16(self.device) else torch.float32).eval()
 
     @property
     def context_length(self) -> int:
@@ -83,6 +80,19 @@ class LocalModel:
         yield from (done[i] for i in range(len(ids)))
 
 
+def load_causal_lm(name: str) -> "tuple[PreTrainedModel, PreTrainedTokenizerBase]":
+    """The causal LM of a folder or hub name and its tokenizer, in 32 bits on the CPU, as training wants it."""
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+    from transformers.utils import logging
+
+    logging.disable_progress_bar()
+    source = check_model_name(name)
+    tokenizer = AutoTokenizer.from_pretrained(source)
+    if tokenizer.pad_token_id is None:
+        tokenizer.pad_token = tokenizer.eos_token
+    return AutoModelForCausalLM.from_pretrained(source), tokenizer
+
+
 def check_model_name(name: str) -> str:
     """NAME if it is a folder or could be a hub name; a UserError for a folder of this project that is not there."""
     if Path(name).is_dir() or (name.count("/") <= 1 and not name.startswith(("training/", ".", "/"))):
@@ -97,6 +107,15 @@ def device_of(gpu_id: int) -> str:
     if gpu_id >= 0 and not torch.cuda.is_available():
         raise UserError(f"gpu_id is {gpu_id}, but torch sees no GPU", "Use --vars.gpu_id -1")
     return f"cuda:{gpu_id}" if gpu_id >= 0 else "cpu"
+
+
+def has_bf16(device: str) -> bool:
+    """Whether DEVICE computes in bfloat16 by itself: twice as fast then, several times slower where it is emulated."""
+    import torch
+
+    if device.startswith("cuda"):
+        return torch.cuda.is_bf16_supported()
+    return torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
 
 
 def _continue(local: LocalModel, prompts: list[list[int]], sampling: Sampling, seed: int) -> list[Completion]:
@@ -142,19 +161,16 @@ def _continue(local: LocalModel, prompts: list[list[int]], sampling: Sampling, s
 def _drawer(sampling: Sampling, generator: "torch.Generator") -> "Callable[[torch.Tensor], torch.Tensor]":
     """A function from next-token logits (rows x vocabulary) to one token id a row."""
     import torch
-    from transformers import TemperatureLogitsWarper, TopKLogitsWarper, TopPLogitsWarper
 
     if sampling.temperature == 0:
         return lambda logits: logits.argmax(-1)
-    warpers: list[Any] = [TemperatureLogitsWarper(sampling.temperature)]
-    if sampling.top_k:
-        warpers.append(TopKLogitsWarper(sampling.top_k))
-    if sampling.top_p < 1:
-        warpers.append(TopPLogitsWarper(sampling.top_p))
 
     def draw(logits: "torch.Tensor") -> "torch.Tensor":
-        for warper in warpers:
-            logits = warper(None, logits)
-        return torch.multinomial(logits.softmax(-1), 1, generator=generator)[:, 0]
+        # Sorting a whole vocabulary for every token would take most of the time on a CPU.
+        scaled = logits.float() / sampling.temperature
+        best, ids = scaled.topk(min(sampling.top_k, logits.shape[-1]), dim=-1)
+        shares = (best - scaled.logsumexp(-1, keepdim=True)).exp()
+        shares[shares.cumsum(-1) - shares > sampling.top_p] = 0.0
+        return ids.gather(-1, torch.multinomial(shares, 1, generator=generator))[:, 0]
 
     return draw

@@ -1,12 +1,12 @@
 """The aligner: from mentions (bare strings) back to spans (offsets) of the note that they were read in."""
 
-from bisect import bisect_right
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import groupby
-from typing import Literal, NamedTuple
+from typing import Literal
 
+from .chain import best_chain
 from .fold import fold
 from .note import Span
 from .search import Hit, Searchable
@@ -112,12 +112,12 @@ def _place_all(run: _Run) -> list[list[int]]:
     """Place each string on all its occurrences; there is no order in such a list."""
     for indices in run.by_key().values():
         label = run.mentions[indices[0]][1]
-        hits = _apart(hit for hit in {h.start: h for i in indices for h in run.hits[i]}.values() if run.is_free(hit))
+        places = {hit.start for hit in _apart(hit for i in indices for hit in run.hits[i] if run.is_free(hit))}
         for i in indices:
             if run.mentions[i][1] != label:
                 run.entries[i] = Entry("ambiguous")
-            elif hits:
-                run.take(i, hits)
+            elif own := [hit for hit in run.hits[i] if hit.start in places]:
+                run.take(i, own)
     return []
 
 
@@ -126,17 +126,15 @@ def _place_listed(run: _Run) -> list[list[int]]:
     options = _options(run)
     orders = _orders(run, options)
     for order in orders:
-        for i, hit in _chain(order, options).items():
+        for i, hit in best_chain(order, options).items():
             if run.is_free(hit):
                 run.take(i, [hit])
     for indices in run.by_key().values():
-        rest = [i for i in indices if i not in run.entries]
-        free = sorted(
-            {hit for i in rest for hit in options[i] if run.is_free(hit)}, key=lambda h: (h.quality, -h.start)
-        )
-        chosen = _apart(reversed(free[-len(rest) :])) if rest else []
-        for i, hit in zip(rest, chosen, strict=False):
-            run.take(i, [hit])
+        pairs = [(hit, i) for i in indices if i not in run.entries for hit in options[i]]
+        pairs.sort(key=lambda pair: pair[0].start)  # the earliest of the best
+        for hit, i in sorted(pairs, key=lambda pair: pair[0].quality, reverse=True):
+            if i not in run.entries and run.is_free(hit):
+                run.take(i, [hit])
     return orders
 
 
@@ -161,7 +159,7 @@ def _orders(run: _Run, options: Sequence[Sequence[Hit]]) -> list[list[int]]:
         listed = Counter(run.keys[i] for i in indices)
         n_places = {run.keys[i]: len(options[i]) for i in indices}
         n_placeable = sum(min(n, n_places[key]) for key, n in listed.items())
-        return len(_chain(indices, options)) / n_placeable if n_placeable else 1.0
+        return len(best_chain(indices, options)) / n_placeable if n_placeable else 1.0
 
     everything = list(range(len(run.keys)))
     labels = [label for _, label in run.mentions]
@@ -170,47 +168,6 @@ def _orders(run: _Run, options: Sequence[Sequence[Hit]]) -> list[list[int]]:
         return [everything]
     parts = ([i for i in everything if labels[i] == label] for label in dict.fromkeys(labels))
     return [part for part in parts if share_in_order(part) >= MIN_IN_ORDER]
-
-
-class _Worth(NamedTuple):
-    """What a chain of hits is worth, compared from left to right."""
-
-    n_hits: int = 0
-    manner: int = 0
-    edges: int = 0
-    n_characters: int = 0
-    earliness: int = 0
-
-    def plus(self, hit: Hit) -> "_Worth":
-        manner, edges = hit.quality
-        more = (1, manner, edges, hit.end - hit.start, -hit.start)
-        return _Worth(*(a + b for a, b in zip(self, more, strict=True)))
-
-
-def _chain(order: Sequence[int], options: Sequence[Sequence[Hit]]) -> Mapping[int, Hit]:
-    """The most worthy way to place mentions in ORDER from left to right, without overlap: mention -> hit.
-
-    A weighted longest increasing subsequence: `ends` and `chains` hold, both growing, where the best chains end.
-    """
-    ends, chains = [0], [(_Worth(), None)]
-    for i in order:
-        longer = []
-        for hit in options[i]:
-            worth, last = chains[bisect_right(ends, hit.start) - 1]
-            longer.append((hit.end, worth.plus(hit), (i, hit, last)))
-        for end, worth, last in longer:
-            at = bisect_right(ends, end)
-            if worth <= chains[at - 1][0]:
-                continue
-            first = at - 1 if ends[at - 1] == end else at
-            while at < len(ends) and chains[at][0] <= worth:
-                at += 1
-            ends[first:at], chains[first:at] = [end], [(worth, last)]
-    placed, link = {}, chains[-1][1]
-    while link:
-        i, hit, link = link
-        placed[i] = hit
-    return placed
 
 
 def _place_near(run: _Run, i: int, orders: Sequence[Sequence[int]], everywhere: bool) -> None:

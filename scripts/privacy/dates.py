@@ -78,7 +78,8 @@ def _readings(parts: Sequence[str | int]) -> set[date]:
     if len(numbers) == 2:
         (month,) = (str(part) for part in parts if isinstance(part, int))
         year, day = numbers if len(numbers[0]) == 4 else reversed(numbers)
-        orders = [(year, month, day)]
+        # "Mar 4/52" is four of 52 weeks rather than a year; "4 Mar 52" is a date.
+        orders = [(year, month, day)] if len(year) == 4 or isinstance(parts[1], int) else []
     elif len(numbers) == 3:
         first, second, third = numbers
         year_first = len(first) == 4

@@ -2,7 +2,7 @@
 
 import traceback
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -95,18 +95,23 @@ def load_policy(path: Path) -> Policy:
     return policy
 
 
-def run_gate(policy: Policy, evidence: Evidence) -> Report:
-    """The report on EVIDENCE under POLICY; only a report whose verdict is PASS may lead to released notes."""
-    first = run_checks(policy.checks, evidence)
+def run_gate(policy: Policy, evidence: Evidence, on_check: Callable[[], object] = lambda: None) -> Report:
+    """The report on EVIDENCE under POLICY; only a report whose verdict is PASS may lead to released notes.
+
+    ON_CHECK is called after each check, of which there may be two rounds.
+    """
+    first = run_checks(policy.checks, evidence, on_check)
     reasons = {id: reason for result in reversed(first) for id, reason in result.offenders.items()}
     rest = replace(evidence, synthetic=tuple(n for n in evidence.synthetic if n.id not in reasons))
-    results = run_checks(policy.checks, rest) if reasons else first
+    results = run_checks(policy.checks, rest, on_check) if reasons else first
     n_synthetic, dropped = len(evidence.synthetic), Counter(reasons.values())
     report = Report(judge(policy, results), policy, results, first, n_synthetic, dropped, rest.synthetic)
     return replace(report, verdict="FAIL") if report.too_many_dropped else report
 
 
-def run_checks(checks: Sequence[Check], evidence: Evidence) -> tuple[Result, ...]:
+def run_checks(
+    checks: Sequence[Check], evidence: Evidence, on_check: Callable[[], object] = lambda: None
+) -> tuple[Result, ...]:
     """Each check's result in the order of CHECKS, NOT_RUN for those that have none; an exception is INCONCLUSIVE."""
     empty = [side for side in ("private", "holdout", "synthetic") if not getattr(evidence, side)]
     results = {}
@@ -119,16 +124,20 @@ def run_checks(checks: Sequence[Check], evidence: Evidence) -> tuple[Result, ...
             results[check.id] = check(evidence)
         except Exception as e:  # a check that breaks has not passed, whatever broke it
             results[check.id] = Result(check.id, check.name, "INCONCLUSIVE", {}, f"Not decided: {_where(e)}")
+        on_check()
     return tuple(results.get(id) or Result(id, name, "NOT_RUN", {}, "Not run.") for id, name in CHECKS.items())
 
 
 def judge(policy: Policy, results: Sequence[Result]) -> Verdict:
-    """FAIL if any check failed; PASS if none is undecided and all that the policy requires passed."""
-    verdicts = {result.id: result.verdict for result in results}
-    if "FAIL" in verdicts.values():
+    """FAIL if any check failed; PASS if none stands in the way; else INCONCLUSIVE."""
+    if any(result.verdict == "FAIL" for result in results):
         return "FAIL"
-    passed = all(verdicts.get(id) == "PASS" for id in policy.required)
-    return "PASS" if passed and "INCONCLUSIVE" not in verdicts.values() else "INCONCLUSIVE"
+    return "INCONCLUSIVE" if not_passed(policy, results) else "PASS"
+
+
+def not_passed(policy: Policy, results: Sequence[Result]) -> list[str]:
+    """The checks that stand in the way: required ones that did not pass, and others that failed or could not decide."""
+    return [r.id for r in results if r.verdict != "PASS" and (r.id in policy.required or r.verdict != "NOT_RUN")]
 
 
 def _where(error: Exception) -> str:

@@ -3,15 +3,16 @@
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import spacy
 
 from scripts.notes.note import Note
 
 from .check import Evidence, Result
-from .collect import HARD, IdentifierPolicy, keys_of
+from .collect import IdentifierPolicy
 from .figures import exceeds, share
+from .keys import HARD, keys_of
 from .normalize import searchable, tokenize
 from .search import Finder, Hit
 
@@ -23,18 +24,22 @@ MEANING = (
 )
 
 
+@spacy.registry.misc("clinical.g1_identifiers.v1")
 @dataclass(frozen=True)
 class DirectIdentifiers:
-    """ "I read the corpus, or search it for a person I know: is a name, a number, an address or a date there?" """
+    """ "I read the corpus, or search it for a person I know: is a name, a number, an address or a date there?"
 
-    policy: IdentifierPolicy
+    Single given names and surnames are counted; they fail only with `fail_on_name_parts`.
+    """
+
+    identifiers: IdentifierPolicy
     fail_on_name_parts: bool
-    id: str = "G1"
-    name: str = "direct identifiers"
+    id: ClassVar[str] = "G1"
+    name: ClassVar[str] = "direct identifiers"
 
     def __call__(self, evidence: Evidence) -> Result:
         """FAIL names the notes to drop; INCONCLUSIVE if no identifier of the private notes is known."""
-        leaks = Leaks(self.policy, evidence)
+        leaks = Leaks(self.identifiers, evidence)
         manners = {id: sorted({hit.manner for hit in hits}) for id, hits in leaks.hits.items() if hits}
         parts = [note.id for note in evidence.synthetic if leaks.parts_in(note)]
         offenders = {id: "identifier: " + ", ".join(found) for id, found in manners.items()}
@@ -49,10 +54,11 @@ class DirectIdentifiers:
             "notes_by_kind": dict(sorted(Counter(m for found in manners.values() for m in found).items())),
             "notes_by_chance": leaks.by_chance,
             "notes_with_part_of_a_name": share(len(parts), n),
-            "recall_of_the_list": recall_of_list(self.policy, evidence.private),
+            "recall_of_the_list": recall_of_list(self.identifiers, evidence.private),
         }
         verdict = "FAIL" if offenders else "PASS" if leaks.known.n_values else "INCONCLUSIVE"
-        return Result(self.id, self.name, verdict, figures, MEANING, offenders)
+        meaning = "Not decided: no identifier of the private notes is known." if verdict == "INCONCLUSIVE" else MEANING
+        return Result(self.id, self.name, verdict, figures, meaning, offenders)
 
 
 class Leaks:
@@ -104,9 +110,3 @@ def recall_of_list(policy: IdentifierPolicy, notes: Iterable[Note]) -> dict[str,
             n[kind] += 1
             found[kind] += bool(keys & set(known.keys))
     return {kind: share(found[kind], n[kind]) for kind in sorted(n)}
-
-
-@spacy.registry.misc("clinical.g1_identifiers.v1")
-def make_direct_identifiers(identifiers: IdentifierPolicy, fail_on_name_parts: bool = False) -> DirectIdentifiers:
-    """G1 over the IDENTIFIERS' policy; single given names and surnames fail only if FAIL_ON_NAME_PARTS."""
-    return DirectIdentifiers(identifiers, fail_on_name_parts)

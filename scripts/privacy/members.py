@@ -28,7 +28,7 @@ _RUNS = (
 
 
 def walk_members(name: str, data: bytes, depth: int = 0) -> Iterator[tuple[str, bytes]]:
-    """Yield (name, bytes) of the archive itself and of all members, nested zip, tar, gz, bz2 and xz unpacked.
+    """Yield (name, bytes) of DATA itself and of all its members, nested zip, tar, gz, bz2 and xz unpacked.
 
     A UserError for an archive that cannot be read to its end or is nested too deep or too large: it is not vouched for.
     """
@@ -37,7 +37,7 @@ def walk_members(name: str, data: bytes, depth: int = 0) -> Iterator[tuple[str, 
         for inner, inner_data in _unpack(data):
             if depth >= MAX_DEPTH or len(inner_data) > MAX_BYTES:
                 raise UserError("an archive in the wheel is nested too deep or too large", "Look into the pipeline")
-            yield from walk_members(f"{name}!{inner}", inner_data, depth + 1)
+            yield from walk_members(f"{name}!{inner}" if name else inner, inner_data, depth + 1)
     except (OSError, EOFError, RuntimeError, ValueError, zipfile.BadZipFile, tarfile.TarError, lzma.LZMAError) as e:
         raise UserError(
             f"an archive in the wheel cannot be read ({type(e).__name__})", "Look into the pipeline"

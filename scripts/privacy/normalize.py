@@ -46,7 +46,7 @@ def squeeze(text: str) -> str:
 
 
 def searchable(note: Note) -> str:
-    """Everything of NOTE that would be released: its text, its id and the values of its meta, set well apart."""
+    """Everything of NOTE that would be released: its text, its id and its meta, set well apart."""
     return " ##### ".join([note.text, note.id, *_values(note.meta)])
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import spacy
@@ -24,13 +24,17 @@ NEAR_DUPLICATE = 0.5  # of a holdout note's 8-grams stand in private notes
 HASHED = ("private", "holdout", "gold", "synthetic", "config")
 
 
+@spacy.registry.misc("clinical.g0_provenance.v1")
 @dataclass(frozen=True)
 class Provenance:
-    """ "What was audited is not what is released, or what it was compared with is not what was trained on." """
+    """ "What was audited is not what is released, or what it was compared with is not what was trained on."
+
+    At most the share `max_near_duplicates` of the holdout notes may repeat private notes: these would excuse leaks.
+    """
 
     max_near_duplicates: float
-    id: str = "G0"
-    name: str = "provenance"
+    id: ClassVar[str] = "G0"
+    name: ClassVar[str] = "provenance"
 
     def __call__(self, evidence: Evidence) -> Result:
         """FAIL if patients overlap, a hash does not match its manifest, or too much of H repeats T."""
@@ -82,9 +86,3 @@ def count_near_duplicates(notes: Sequence[Note], others: Sequence[Note]) -> int:
     query, reference = number_tokens(*([tokenize(n.text) for n in group] for group in (notes, others)))
     found, n = count_grams(query, run_lengths(query, reference), 8).T
     return int(np.sum((n > 0) & (found >= NEAR_DUPLICATE * n)))
-
-
-@spacy.registry.misc("clinical.g0_provenance.v1")
-def make_provenance(max_near_duplicates: float) -> Provenance:
-    """G0, where at most the share MAX_NEAR_DUPLICATES of the holdout notes may repeat private notes."""
-    return Provenance(max_near_duplicates)

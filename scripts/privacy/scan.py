@@ -3,14 +3,15 @@
 import json
 import os
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from scripts.notes.note import Note
 
-from .collect import IdentifierPolicy, Identifiers
+from .collect import IdentifierPolicy
+from .keys import Identifiers
 from .members import texts_in, walk_members
 from .normalize import tokenize
 from .search import Finder
@@ -52,11 +53,16 @@ class Scanner:
             Identifiers(long_keys, known.own, frozenset(), frozenset(), {}, {}), policy.month_names, near=False
         )
         public = _words(spacy.blank(lang).vocab.strings) | _words(note.text for note in released)
-        self._words = _words(note.text for note in notes) - public
+        self._words = (_words(note.text for note in notes) | known.parts) - public
         self._raw = _local_paths() | _secrets(os.environ)
 
-    def scan(self, path: Path, labels: Iterable[str] = ()) -> tuple[list[Finding], dict[str, Any]]:
-        """What is found in the archive PATH, and how much was looked at. Its vocabulary may hold LABELS' words."""
+    def scan(
+        self, path: Path, labels: Iterable[str] = (), on_bytes: Callable[[int], object] = lambda n: None
+    ) -> tuple[list[Finding], dict[str, Any]]:
+        """What is found in the archive PATH, and how much was looked at. Its vocabulary may hold LABELS' words.
+
+        ON_BYTES is told of each member's size when the member is done.
+        """
         findings: list[Finding] = []
         n_members = n_bytes = 0
         words = self._words - _words(labels)
@@ -64,7 +70,9 @@ class Scanner:
             n_members, n_bytes = n_members + 1, n_bytes + len(data)
             named = [Finding("(a file's name)", what) for what in sorted(self._look_at(member.encode()))]
             found = self._look_at(data) | self._vocabulary(member, data, words)
-            findings += named + [Finding("(the same)" if named else member, what) for what in sorted(found)]
+            where = "(the same)" if named else member or "(the file itself)"
+            findings += named + [Finding(where, what) for what in sorted(found)]
+            on_bytes(len(data))
         return findings, {"n_members": n_members, "n_bytes": n_bytes, "n_identifiers": self.n_identifiers}
 
     def _look_at(self, data: bytes) -> set[str]:

@@ -42,12 +42,13 @@ def _own_strings(nlp: "Language") -> set[str]:
 
 
 def _forget_encoder_paths(nlp: "Language") -> None:
-    """Rename the transformers inside NLP, which are saved with the name or path that they were loaded from."""
-    for _, pipe in nlp.pipeline:
-        model = getattr(pipe, "model", None)
-        for shim in (shim for layer in model.walk() for shim in layer.shims) if hasattr(model, "walk") else ():
-            if encoder := getattr(getattr(shim, "_hfmodel", None), "transformer", None):
-                encoder.config._name_or_path = _base_name(encoder.config._name_or_path)
+    """Rename the transformers inside NLP: layer and encoder are saved with the path that they were loaded from."""
+    for model in (pipe.model for _, pipe in nlp.pipeline if hasattr(getattr(pipe, "model", None), "walk")):
+        for layer in model.walk():
+            layer.attrs.update({k: _base_name(v) for k, v in layer.attrs.items() if isinstance(v, str)})
+            for shim in layer.shims:
+                if encoder := getattr(getattr(shim, "_hfmodel", None), "transformer", None):
+                    encoder.config._name_or_path = _base_name(encoder.config._name_or_path)
 
 
 def _without_paths(value: Any) -> Any:

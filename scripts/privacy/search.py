@@ -6,10 +6,11 @@ from dataclasses import dataclass
 
 from rapidfuzz.distance import Levenshtein
 
-from .collect import PHONE_DIGITS, Identifiers, Kind
 from .dates import MAX_GAP, MonthNames, find_dates
+from .keys import Identifiers, Kind
 from .normalize import Token
 
+PHONE_DIGITS = 9  # a telephone number without its country's prefix
 MAX_TOKENS = 16  # a telephone number written digit by digit
 MIN_SPLIT_DIGITS = 7  # shorter numbers must stand in one piece: "120/80 96" is no record number
 # Shorter ones, the key or what is found, are neighbours of each other by chance.
@@ -52,6 +53,7 @@ class Finder:
         self._near = near
         self._heads: dict[str, list[str]] = defaultdict(list)
         self._tails: dict[str, list[str]] = defaultdict(list)
+        self._phones = {key[-PHONE_DIGITS:]: key for key in self._keys if key.isdigit() and len(key) >= PHONE_DIGITS}
         self._openings = {key[:4] for key in self._keys}
         self._longest = max(map(len, self._keys), default=0) + near
         for key in self._keys if near else ():
@@ -72,19 +74,23 @@ class Finder:
                 if last > first and tokens[last].gap > MAX_GAP:
                     break
                 window += tokens[last].text
-                if not self._near and len(window) >= 4 and window[:4] not in self._openings:
+                if not self._near and self._is_hopeless(window):
                     break
                 yield from self._look_up(window, first, last)
                 if len(window) > self._longest:
                     break
+
+    def _is_hopeless(self, window: str) -> bool:
+        """Whether no key begins as WINDOW does; a telephone number may have any prefix."""
+        return len(window) >= 4 and window[:4] not in self._openings and not window.isdigit()
 
     def _look_up(self, window: str, first: int, last: int) -> Iterator[Hit]:
         if last > first and len(window) < MIN_SPLIT_DIGITS and window.isdigit():
             return
         if window in self._keys:
             yield Hit(self._keys[window], window, first, last)
-        elif len(window) > PHONE_DIGITS and window.isdigit() and window[-PHONE_DIGITS:] in self._keys:
-            yield Hit("number", window[-PHONE_DIGITS:], first, last)
+        elif len(window) >= PHONE_DIGITS and window.isdigit() and window[-PHONE_DIGITS:] in self._phones:
+            yield Hit("number", self._phones[window[-PHONE_DIGITS:]], first, last)
         elif self._near and len(window) >= _min_near(window):
             for key in self._neighbours(window):
                 yield Hit(self._keys[key], key, first, last, exact=False)

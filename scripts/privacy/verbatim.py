@@ -4,7 +4,7 @@ import random
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import spacy
@@ -26,18 +26,24 @@ MEANING = (
 LONG_RUN, RUN_WITH_IDENTIFIER = "verbatim: a long run", "verbatim: a run holding an identifier"
 
 
+@spacy.registry.misc("clinical.g2_verbatim.v1")
 @dataclass(frozen=True)
 class VerbatimRuns:
-    """ "I know a passage of somebody's record, or hope to meet one: are there sentences that were copied from it?" """
+    """ "I know a passage of somebody's record, or hope to meet one: are there sentences that were copied from it?"
 
-    policy: IdentifierPolicy
+    A run of `max_run` tokens fails, one of `max_run_with_identifier` if it holds an identifier, and 8-gram recall whose
+    excess over the holdout's may be above `max_excess`. Fewer than `min_holdout` patients are too little evidence.
+    `n_lcs_notes` notes are measured as paper A did.
+    """
+
+    identifiers: IdentifierPolicy
     max_run: int
     max_run_with_identifier: int
     max_excess: float
     min_holdout: int
     n_lcs_notes: int
-    id: str = "G2"
-    name: str = "verbatim runs"
+    id: ClassVar[str] = "G2"
+    name: ClassVar[str] = "verbatim runs"
 
     def __call__(self, evidence: Evidence) -> Result:
         """FAIL with offenders for copied runs; without, FAIL or INCONCLUSIVE for the excess of 8-grams over holdout."""
@@ -70,10 +76,13 @@ class VerbatimRuns:
             "paper_a_gap_lcs_tokens": quantiles(self._gap_lcs(synthetic, private, evidence.seed)),
         }
         verdict = "FAIL" if offenders else self._judge(excess[8], n_patients)
-        return Result(self.id, self.name, verdict, figures, MEANING, offenders)
+        low, high = excess[8].ci95
+        doubt = f"Not decided: by {n_patients} holdout patients the excess lies between {low:.4f} and {high:.4f}. "
+        meaning = doubt + MEANING if verdict == "INCONCLUSIVE" else MEANING
+        return Result(self.id, self.name, verdict, figures, meaning, offenders)
 
     def _offenders(self, evidence: Evidence, synthetic: Tokens, runs: np.ndarray) -> dict[str, str]:
-        leaks = Leaks(self.policy, evidence)
+        leaks = Leaks(self.identifiers, evidence)
         offenders = {}
         for i, note in enumerate(evidence.synthetic):
             lengths = runs[synthetic.of_note(i)]
@@ -122,19 +131,3 @@ def _figures(excess: Excess, evidence: Evidence) -> dict[str, Any]:
         "permutation_p": round(excess.p, 4),
         "n_patients": [len({n.patient for n in side}) for side in (evidence.private, evidence.holdout)],
     }
-
-
-@spacy.registry.misc("clinical.g2_verbatim.v1")
-def make_verbatim_runs(
-    identifiers: IdentifierPolicy,
-    max_run: int,
-    max_run_with_identifier: int,
-    max_excess: float,
-    min_holdout: int,
-    n_lcs_notes: int,
-) -> VerbatimRuns:
-    """G2: runs of MAX_RUN tokens fail, of MAX_RUN_WITH_IDENTIFIER if they hold one, and an excess over MAX_EXCESS.
-
-    Fewer holdout patients than MIN_HOLDOUT are too little evidence. N_LCS_NOTES are measured as paper A did.
-    """
-    return VerbatimRuns(identifiers, max_run, max_run_with_identifier, max_excess, min_holdout, n_lcs_notes)

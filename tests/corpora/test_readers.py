@@ -77,12 +77,12 @@ def test_every_reader_reads_its_format(tmp_path, format):
 
 @pytest.mark.parametrize("format", READERS)
 def test_every_reader_says_what_is_not_there(tmp_path, format):
-    with pytest.raises(UserError, match="nowhere|no DocBin"):
+    with pytest.raises(UserError, match=r"nowhere|no DocBin"):
         list(read_corpus(tmp_path / "nowhere", format))
 
 
 def test_unknown_format(tmp_path):
-    with pytest.raises(UserError, match="unknown format 'xml'.*markup"):
+    with pytest.raises(UserError, match=r"unknown format 'xml'.*markup"):
         list(read_corpus(tmp_path, "xml"))
 
 
@@ -101,7 +101,9 @@ def test_docs_without_ids_are_numbered(tmp_path):
 
 
 def test_a_byte_order_mark_and_dos_line_ends_in_markup(tmp_path):
-    write(tmp_path, {"a.md": "\ufeff---\r\npatient: P1\r\n---\r\nTook [aspirin](DRUG).\r\n[CT head](PROCEDURE) ok.\r\n"})
+    write(
+        tmp_path, {"a.md": "\ufeff---\r\npatient: P1\r\n---\r\nTook [aspirin](DRUG).\r\n[CT head](PROCEDURE) ok.\r\n"}
+    )
     assert list(read_corpus(tmp_path, "markup")) == [A]
 
 
@@ -114,7 +116,7 @@ def test_a_byte_order_mark_and_dos_line_ends_in_markup(tmp_path):
         ("---\npatient: P1\n---\nfine\nsecret [stray text", "a.md:5: a bracket"),
         ("---\npatient: P1\n---\nsecret [aspirin](drug)", "a.md:4: a bracket"),
         ("---\npatient: P1\n---\n \n", "a.md: the text is empty"),
-        (b"---\npatient: P1\n---\nsecret \xe9", "a.md:4: byte 29 is not UTF-8"),
+        (b"---\npatient: P1\n---\nsecret \xe9", "a.md:4: byte 27 is not UTF-8"),
         ("---\npatient: P1\n---\nsecret \x00", "a.md: the text holds a NUL"),
     ],
 )
@@ -141,7 +143,7 @@ def test_brat_spans_that_a_note_cannot_hold_are_counted(tmp_path):
         "T5\tX 9 13\th ij",
         "R1\tRel Arg1:T1 Arg2:T2",
     ]
-    write(tmp_path, {"a.txt": "abcd efg h ij", "a.ann": "\r\n".join(lines).replace("2 8\tcd efg", "2 8\tcd efg")})
+    write(tmp_path, {"a.txt": "abcd efg h ij", "a.ann": "\r\n".join(lines)})
     losses = Counter()
     (note,) = read_corpus(tmp_path, "brat", losses)
     assert note.spans == (Span(2, 8, "X"), Span(9, 13, "X"))
@@ -198,5 +200,5 @@ def test_an_empty_folder_and_an_empty_text(tmp_path):
     with pytest.raises(UserError, match=r"no \*\.txt there"):
         list(read_corpus(tmp_path, "text"))
     write(tmp_path, {"a.txt": ""})
-    with pytest.raises(UserError, match="a.txt: the text is empty"):
+    with pytest.raises(UserError, match=r"a\.txt: the text is empty"):
         list(read_corpus(tmp_path, "text"))

@@ -53,7 +53,7 @@ def policy() -> Policy:
 
 @pytest.fixture(scope="session")
 def identifiers(policy) -> IdentifierPolicy:
-    return policy.checks[1].policy
+    return policy.checks[1].identifiers
 
 
 @pytest.fixture(scope="session")

@@ -5,7 +5,8 @@ import pytest
 
 from scripts.notes.errors import UserError
 from scripts.notes.note import Note
-from scripts.privacy.collect import keys_of, load_identifier_policy
+from scripts.privacy.collect import load_identifier_policy
+from scripts.privacy.keys import keys_of
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 
@@ -18,7 +19,7 @@ ROOT = Path(__file__).resolve().parent.parent.parent
         ("name", "Lee", set()),
         ("name", "J. Okimaw", set()),  # an initial and a surname
         ("number", "HN 4821-0093", {"hn48210093", "48210093"}),
-        ("number", "(0271) 440 918 26", {"027144091826", "144091826"}),
+        ("number", "(0271) 440 918 26", {"027144091826"}),
         ("number", "P401", set()),
         ("number", "Ana.Lee@x.org", {"analeexorg"}),
         ("number", "bleep", set()),
@@ -61,7 +62,7 @@ def test_other_dates_and_short_numbers_are_no_identifiers(identifiers):
 def test_the_index_adds_the_private_patients_only(identifiers, tmp_path):
     index = tmp_path / "index.csv"
     index.write_text("patient,name,phone\nP1,Ana Lee,0271 440 918\nP2,Bo Ek Ask,0271 440 919\n", encoding="utf8")
-    known = replace(identifiers, index=index).collect([Note("1", "text", None, {"patient": "P1"})])
+    known = replace(identifiers, index=str(index)).collect([Note("1", "text", None, {"patient": "P1"})])
     assert {"analee", "0271440918"} <= known.own and "boekask" not in known.keys
 
 
@@ -70,18 +71,18 @@ def test_an_index_with_unknown_columns_is_an_error(identifiers, tmp_path, header
     index = tmp_path / "index.csv"
     index.write_text(f"{header}\n1,2\n", encoding="utf8")
     with pytest.raises(UserError, match="kind"):
-        replace(identifiers, index=index).collect([Note("1", "text")])
+        replace(identifiers, index=str(index)).collect([Note("1", "text")])
 
 
 def test_a_missing_index_is_an_error(identifiers, tmp_path):
     with pytest.raises(UserError, match="does not exist"):
-        replace(identifiers, index=tmp_path / "none.csv").collect([Note("1", "text")])
+        replace(identifiers, index=str(tmp_path / "none.csv")).collect([Note("1", "text")])
 
 
 def test_public_names(identifiers, tmp_path):
     names = tmp_path / "names.txt"
     names.write_text("Alois Alzheimer\n", encoding="utf8")
-    assert replace(identifiers, public_names=names).public_keys() == {"aloisalzheimer", "alzheimeralois"}
+    assert replace(identifiers, public_names=str(names)).public_keys() == {"aloisalzheimer", "alzheimeralois"}
 
 
 def test_a_kind_that_is_none_is_an_error(identifiers):

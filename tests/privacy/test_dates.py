@@ -36,7 +36,8 @@ def test_one_day_in_many_forms(written):
 
 
 @pytest.mark.parametrize(
-    "written", ["13/03/1951", "12/13/1951", "12 mg 3 ml 1951", "12 March", "1/2", "99999999", "12 3 " + "1" * 40]
+    "written",
+    ["Mar 12/51", "13/03/1951", "12/13/1951", "12 mg 3 ml 1951", "12 March", "1/2", "99999999", "12 3 " + "1" * 40],
 )
 def test_other_days_and_no_days(written):
     assert DAY not in dates_in(written, MONTHS)

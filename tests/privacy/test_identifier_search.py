@@ -5,8 +5,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from rapidfuzz.distance import Levenshtein
 
-from scripts.privacy.collect import Identifiers
 from scripts.privacy.dates import MonthNames
+from scripts.privacy.keys import Identifiers
 from scripts.privacy.normalize import tokenize
 from scripts.privacy.search import Finder
 
@@ -39,7 +39,8 @@ def test_short_numbers_must_stand_in_one_piece():
 
 
 def test_a_phone_number_with_another_prefix():
-    assert found(make_finder("144091826"), "+358 271 440 918 26") == {("144091826", True)}
+    assert found(make_finder("027144091826"), "+358 271 440 918 26") == {("027144091826", True)}
+    assert found(make_finder("2185550147"), "tel 8555 0147") == set()  # the end of it, mistyped, is anybody's
 
 
 def test_names_end_at_the_edges_of_words():
@@ -60,6 +61,14 @@ def test_what_is_exact_is_not_also_near():
 def test_births_in_any_form():
     hits = make_finder(births=(date(1951, 3, 12),)).find(tokenize("born on March 12, 1951 or 1952"))
     assert [(h.kind, h.key, h.first, h.last) for h in hits] == [("birth", "1951-03-12", 2, 4)]
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.lists(st.sampled_from(["ana", "lee", "+358", "271", "4409", "1826", "x"]), max_size=8).map(" ".join))
+def test_without_near_hits_the_exact_ones_are_the_same(text):
+    keys = ("analee", "leex", "027144091826", "4409x1826")
+    near, exact = make_finder(*keys), make_finder(*keys, near=False)
+    assert found(exact, text) == {hit for hit in found(near, text) if hit[1]}
 
 
 @settings(max_examples=200, deadline=None)

@@ -1,0 +1,188 @@
+"""The gate against planted leaks: each must be caught, by the check that is meant to."""
+
+import random
+import re
+import unicodedata
+from dataclasses import replace
+
+import pytest
+
+from scripts.notes.note import Note
+from scripts.privacy.check import Evidence
+from scripts.privacy.figures import share
+from scripts.privacy.identifiers import DirectIdentifiers, recall_of_list
+from scripts.privacy.verbatim import LONG_RUN, RUN_WITH_IDENTIFIER, VerbatimRuns
+
+NAME = "Zbigniew Öberg-Hallorann"
+FILLER = "Reviewed on the ward this morning, comfortable."
+
+G1_LEAKS = {
+    "name alone": f"Thank you for seeing {NAME} today.",
+    "case": "ZBIGNIEW OBERG HALLORANN",
+    "no accents": "Zbigniew Oberg-Hallorann",
+    "decomposed": unicodedata.normalize("NFD", NAME),
+    "zero width": "Zbig\u200bniew Ö\u2060berg-Hallo\u00adrann",
+    "spacing": "Zbigniew   Ö berg -\n  Hallorann",
+    "surname first": "Öberg-Hallorann, Zbigniew",
+    "mistyped name": "Zbigniev Öberg-Hallorann",
+    "record": "chart 48210093",
+    "record digit by digit": "4-8-2-1-0-0-9-3",
+    "mistyped record": "HN 4821-0098",
+    "phone over a line break": "0271 440\n918 26",
+    "phone from abroad": "+46 271 440 918 26",
+    "wide digits": "０２７１４４０９１８２６",
+    "e-mail": "Z.OBERG @ quillon . example",
+    "street": "14, Quillon-Lane",
+    "birth date": "DOB 12/03/1951",
+    "birth date in words": "nacido el 12 de marzo de 1951",
+}
+HARMLESS = {
+    "another number": "chart 5548210093 and 482100",
+    "another person": "Zbigniew Halloran, Greta Öberg",
+    "another date": "12/04/1951",
+    "surname alone": "Mr Hallorann",
+    "stock words": "three nights of breathlessness",
+}
+
+
+def changed(text: str, part: float, seed: int = 0) -> str:
+    """TEXT with this PART of its words replaced."""
+    words = re.split(r"(\s+)", text)
+    places = list(range(0, len(words), 2))
+    for at in random.Random(seed).sample(places, round(part * len(places))):
+        words[at] = "otherwise"
+    return "".join(words)
+
+
+@pytest.fixture(scope="module")
+def planted(clean, policy, victim) -> tuple[Evidence, dict[str, dict[str, str]]]:
+    """The evidence with all leaks in it, and the offenders of each check."""
+    words = victim.text.split()
+    middle = " ".join(words[12:-14])  # no identifier in it
+    leaks = {
+        **G1_LEAKS,
+        **HARMLESS,
+        "whole note": victim.text,
+        "50 tokens": " ".join(words[20:70]),
+        "49 tokens": " ".join(words[20:69]),
+        "13 tokens with a surname": "Hallorann, HN 9, tel. " + " ".join(words[-25:-13]),
+        "13 tokens ending in the town": " ".join(words[-15:-1]),
+        "10 % changed": changed(victim.text, 0.1),
+        "20 % changed": changed(victim.text, 0.2),
+        "middle, 20 % changed": changed(middle, 0.2),
+        "upper case": " ".join(words[20:70]).upper(),
+        "shuffled sentences": ". ".join(reversed(victim.text.replace("\n", " ").split(". "))),
+    }
+    notes = [Note(what, f"{FILLER} {text}") for what, text in leaks.items()]
+    notes.append(Note("name in meta", FILLER, None, {"opening": f"about {NAME}"}))
+    notes.append(Note(f"{NAME} 1", FILLER))
+    evidence = replace(clean, synthetic=(*clean.synthetic, *notes))
+    _, g1, g2 = policy.checks
+    return evidence, {check.id: dict(check(evidence).offenders) for check in (g1, replace(g2, n_lcs_notes=1))}
+
+
+@pytest.mark.parametrize("leak", [*G1_LEAKS, "name in meta", f"{NAME} 1", "whole note", "10 % changed", "20 % changed"])
+def test_identifiers_are_caught_by_g1(planted, leak):
+    assert leak in planted[1]["G1"]
+
+
+@pytest.mark.parametrize("text", [*HARMLESS, "50 tokens", "middle, 20 % changed"])
+def test_g1_lets_pass_what_identifies_nobody(planted, text):
+    assert text not in planted[1]["G1"]
+
+
+@pytest.mark.parametrize(
+    ("leak", "reason"),
+    [
+        ("whole note", LONG_RUN),
+        ("50 tokens", LONG_RUN),
+        ("upper case", LONG_RUN),
+        ("13 tokens ending in the town", RUN_WITH_IDENTIFIER),
+        ("shuffled sentences", RUN_WITH_IDENTIFIER),
+        ("20 % changed", None),
+        ("49 tokens", None),
+        ("middle, 20 % changed", None),  # told in other words: no check of G0 to G2 sees it
+        *((text, None) for text in HARMLESS),
+    ],
+)
+def test_copied_runs_are_caught_by_g2(planted, leak, reason):
+    assert planted[1]["G2"].get(leak) == reason
+
+
+def test_a_surname_alone_is_counted_and_fails_where_the_policy_says_so(clean, policy):
+    evidence = replace(clean, synthetic=(Note("s1", "Mr Hallorann"), Note("s2", "Mr Nobody")))
+    g1 = policy.checks[1]
+    assert g1(evidence).verdict == "PASS"
+    assert g1(evidence).figures["notes_with_part_of_a_name"]["count"] == 1
+    assert replace(g1, fail_on_name_parts=True)(evidence).offenders == {"s1": "identifier: part of a name"}
+
+
+def test_a_surname_makes_a_run_of_thirteen_a_leak(clean, policy):
+    private = Note(
+        "p", "one two three four five six Mr Kvist eight nine ten eleven twelve", None, {"name": "Ulla Kvist"}
+    )
+    synthetic = (Note("13", private.text), Note("12", private.text.replace("twelve", "dozen")))
+    evidence = replace(clean, private=(private, *clean.private), synthetic=(*clean.synthetic, *synthetic))
+    result = replace(policy.checks[2], n_lcs_notes=1)(evidence)
+    assert result.offenders == {"13": RUN_WITH_IDENTIFIER}
+
+
+def test_what_the_holdout_holds_as_well_is_excused_unless_it_is_the_patients_own(clean, policy, victim):
+    held = Note("h", f"{victim.text} Zbigniew Öberg-Hallorann 0271 440 918 26 HN 4821-0093", None, {"patient": "H1"})
+    synthetic = tuple(
+        Note(what, text)
+        for what, text in {"name": NAME, "phone": "0271 44091826", "record": "HN4821 0093", "run": victim.text}.items()
+    )
+    evidence = replace(clean, holdout=(*clean.holdout, held), synthetic=(*clean.synthetic, *synthetic))
+    assert set(policy.checks[1](evidence).offenders) == {"record", "run"}
+    assert set(replace(policy.checks[2], n_lcs_notes=1)(evidence).offenders) == set()
+
+
+def test_misspellings_that_the_holdout_has_as_often_are_chance(clean, policy):
+    near = [Note(f"n{i}", f"chart 4821-00{i}3") for i in range(4)]
+    evidence = replace(clean, holdout=(*clean.holdout, *near[:2]), synthetic=tuple(near[2:]) + clean.synthetic)
+    result = policy.checks[1](evidence)
+    assert result.verdict == "PASS" and set(result.figures["notes_by_chance"]) == {"near number"}
+    many = tuple(Note(f"m{i}", "chart 4821-0053") for i in range(20))
+    assert len(policy.checks[1](replace(evidence, synthetic=many)).offenders) == 20
+
+
+def test_no_known_identifier_is_no_evidence(policy):
+    notes = (Note("a", "nothing to be found"),)
+    assert policy.checks[1](Evidence(notes, notes, (), notes)).verdict == "INCONCLUSIVE"
+
+
+def test_the_recall_of_the_list(identifiers, victim):
+    nameless = replace(victim, id="2", meta={})
+    # by pattern: the telephone number; not the name, the record or the street
+    assert recall_of_list(identifiers, [nameless]) == {
+        "address": share(0, 1),
+        "name": share(0, 1),
+        "number": share(1, 2),
+    }
+    assert recall_of_list(identifiers, [victim])["name"] == share(1, 1)
+
+
+def test_too_much_overlap_fails_and_too_few_patients_decide_nothing(clean, policy):
+    g2 = replace(policy.checks[2], n_lcs_notes=1)
+    # Each synthetic note repeats forty words of a private one: no single run is long enough.
+    parrots = tuple(Note(f"r{i}", " ".join(n.text.split()[:40])) for i, n in enumerate(clean.private))
+    result = replace(g2, max_run=10**6, max_run_with_identifier=10**6)(replace(clean, synthetic=parrots))
+    assert result.verdict == "FAIL" and not result.offenders
+    assert result.figures["recall_8grams"]["excess"] > 0.1 and result.figures["recall_8grams"]["permutation_p"] < 0.01
+    assert g2(replace(clean, holdout=clean.holdout[:2])).verdict == "INCONCLUSIVE"
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_clean_notes_pass(draw_clean, policy, seed):
+    evidence = draw_clean(seed)
+    checks: tuple[DirectIdentifiers, VerbatimRuns] = policy.checks[1:]
+    assert [check(evidence).verdict for check in checks] == ["PASS", "PASS"]
+
+
+@pytest.mark.slow
+def test_clean_resamples_do_not_raise_false_alarms(draw_clean, policy):
+    """At most 2 of 200 (1 %)."""
+    g1, g2 = policy.checks[1], replace(policy.checks[2], n_lcs_notes=1)
+    verdicts = [[check(draw_clean(seed)).verdict for check in (g1, g2)] for seed in range(100, 300)]
+    assert sum("FAIL" in pair for pair in verdicts) <= 2

@@ -1,0 +1,138 @@
+"""The step that decides: what it writes, what it removes, and what it must not tell."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from scripts.audit import main
+from scripts.notes.errors import UserError
+from scripts.notes.files import manifest_path, sensitivity_of, sha256_of, write_manifest
+from scripts.notes.jsonl import read_notes, write_notes
+from scripts.notes.note import Note
+
+ROOT = Path(__file__).resolve().parent.parent
+NAME, RECORD = "Zbigniew Hallorann", "48210093"
+
+
+def a_note(side: str, i: int, extra: str = "") -> Note:
+    text = " ".join(f"{chr(97 + (i * 7 + j * j) % 26)}{side}{j % 9}" for j in range(40))
+    meta = {"patient": f"patient-{side}-{i}"} if side != "synthetic" else {}
+    return Note(f"note-{side}-{i}", f"{text} {extra}", None, meta)
+
+
+@pytest.fixture
+def project(tmp_path) -> dict[str, Path]:
+    """A private patient's name and number in one private note and, until a test takes it out, in synthetic note 3."""
+    notes = {side: [a_note(side, i) for i in range(8)] for side in ("private", "holdout", "gold", "synthetic")}
+    notes["private"][0] = Note(
+        "note-private-0", f"{NAME} {RECORD}", None, {"patient": "P0", "name": NAME, "record": RECORD}
+    )
+    notes["synthetic"][3] = a_note("synthetic", 3, f"seen by {NAME}")
+    paths = {side: tmp_path / f"{side}.jsonl" for side in notes}
+    for side, group in notes.items():
+        write_notes(paths[side], group)
+    paths |= {
+        "generator": tmp_path / "generator",
+        "released": tmp_path / "released.jsonl",
+        "audit": tmp_path / "audit.json",
+    }
+    paths["generator"].mkdir()
+    write_manifest(
+        paths["generator"], inputs={"private": paths["private"]}, config={}, sensitivity="private", counts={}
+    )
+    vouch_for(paths)
+    return paths
+
+
+def vouch_for(paths: dict[str, Path]) -> None:
+    inputs = {"generator": manifest_path(paths["generator"]), "private": paths["private"]}
+    write_manifest(paths["synthetic"], inputs=inputs, config={}, sensitivity="synthetic", counts={})
+
+
+def run(paths: dict[str, Path], config: Path = ROOT / "configs/audit_small.cfg") -> dict:
+    try:
+        main(**paths, config=config, seed=0)
+    finally:
+        verdict = json.loads(paths["audit"].read_text())
+    return verdict
+
+
+def test_a_pass_writes_the_notes_that_are_left_and_vouches_for_them(project, capsys):
+    verdict = run(project)
+    assert verdict["verdict"] == "PASS" and verdict["policy"] == "small-corpus policy"
+    assert verdict["counts"] | {"dropped": None} == {
+        "n_synthetic": 8,
+        "n_dropped": 1,
+        "n_dropped_by_reason": {"identifier: name": 1},
+        "dropped": None,
+        "n_released": 7,
+    }
+    assert [note.id for note in read_notes(project["released"])] == [f"note-synthetic-{i}" for i in range(8) if i != 3]
+    assert sensitivity_of(project["released"]) == "released"
+    assert verdict["hashes"]["released"] == sha256_of(project["released"])
+    assert [c["verdict"] for c in verdict["checks"]] == ["PASS"] * 3 + ["NOT_RUN"] * 5
+    printed = " ".join(capsys.readouterr().out.split())
+    assert "PASS (small-corpus policy): 7 of 8 notes released" in printed
+    assert "at most 42.9% have one" in printed and "no canaries" in printed
+
+
+def test_nothing_private_is_told(project, capsys):
+    run(project)
+    told = project["audit"].read_text() + manifest_path(project["released"]).read_text() + capsys.readouterr().out
+    for secret in (NAME, "Hallorann", RECORD, "note-private", "patient-", "note-holdout", "note-gold"):
+        assert secret not in told
+
+
+def fail(project, match: str) -> dict:
+    """The verdict of a run that releases nothing, although an earlier one did."""
+    for path in (project["released"], manifest_path(project["released"])):
+        path.write_text("of an earlier pass")
+    with pytest.raises(UserError, match=match):
+        run(project)
+    assert not project["released"].exists() and not manifest_path(project["released"]).exists()
+    verdict = json.loads(project["audit"].read_text())
+    assert verdict["verdict"] != "PASS"
+    return verdict
+
+
+def test_notes_exchanged_after_they_were_hashed(project):
+    write_notes(project["synthetic"], [a_note("synthetic", i) for i in range(20, 28)])
+    assert fail(project, "FAIL")["checks"][0]["figures"]["faults"]
+
+
+def test_overlapping_patients(project):
+    notes = [*read_notes(project["holdout"]), Note("x", "some words", None, {"patient": "P0"})]
+    write_notes(project["holdout"], notes)
+    assert fail(project, "FAIL")["checks"][0]["figures"]["patients_in_private_and_holdout"] == 1
+
+
+def test_an_empty_holdout(project):
+    project["holdout"].write_text("")
+    assert fail(project, "INCONCLUSIVE")["verdict"] == "INCONCLUSIVE"
+
+
+@pytest.mark.parametrize("missing", ["holdout", "gold", "synthetic"])
+def test_a_missing_file(project, missing):
+    project[missing].unlink()
+    assert "does not exist" in fail(project, "does not exist")["reason"]
+
+
+@pytest.mark.parametrize("missing", ["generator", "synthetic"])
+def test_a_missing_manifest(project, missing):
+    manifest_path(project[missing]).unlink()
+    assert "has no manifest" in fail(project, "INCONCLUSIVE")["checks"][0]["meaning"]
+
+
+def test_a_missing_policy(project, tmp_path):
+    with pytest.raises(UserError, match="does not exist"):
+        run(project, tmp_path / "none.cfg")
+    assert json.loads(project["audit"].read_text())["verdict"] == "INCONCLUSIVE"
+
+
+def test_the_full_policy_demands_what_is_not_run_yet(project):
+    write_notes(project["synthetic"], [a_note("synthetic", i) for i in range(8)])
+    vouch_for(project)
+    with pytest.raises(UserError, match=r"INCONCLUSIVE .* Not passed: G2, G3, G4;"):  # G2: eight holdout patients
+        run(project, ROOT / "configs/audit.cfg")
+    assert not project["released"].exists()
