@@ -8,7 +8,7 @@ from spacy.tokens import Doc
 from tqdm import tqdm
 from wasabi import msg
 
-from scripts.annotators.load import annotator_config, load_annotator
+from scripts.annotators.load import annotator_config, check_egress, load_annotator
 from scripts.notes.docbins import write_docbin
 from scripts.notes.errors import UserError
 from scripts.notes.files import is_current, read_manifest, sensitivity_of, write_manifest
@@ -30,6 +30,7 @@ def main(
     max_missing: float = Opt(0.2, help="Fail if a larger share of the notes has a passage that could not be read"),
 ):
     """Label the released notes with the annotator in CONFIG; what it could not decide is missing annotation."""
+    check_egress(config, sensitivity_of(released))
     inputs = {"released": released, "task": task}
     if taught and (taught / "manifest.json").is_file():
         inputs["taught"] = taught / "manifest.json"

@@ -59,9 +59,16 @@ def main(
             f"{report.verdict} ({policy.name}): no note is released",
             f"Not passed: {', '.join(not_passed(policy, report.results)) or 'too many dropped'}; {audit} says why",
         )
-    zero = f"0 identifiers in {len(report.released)} notes: at most {3 / len(report.released):.1%} have one (95 %)"
     msg.good(f"PASS ({policy.name}): {len(report.released)} of {report.n_synthetic} notes released", released)
-    msg.text(f"{zero}. Not shown: {policy.shows_not}")
+    msg.text(f"{rate_of_leaks(report)}. Not shown: {policy.shows_not}")
+
+
+def rate_of_leaks(report: Report) -> str:
+    """What the notes that had to be dropped, or that there were none, prove of the generator."""
+    dropped = report.to_json()["counts"]["dropped"]
+    low, high = dropped["ci95"]
+    bounds = f"{low:.1%} to {high:.1%}" if dropped["count"] else f"at most {high:.1%} (3/n)"
+    return f"{dropped['count']} of {dropped['n']} notes broke a check: of all that it writes, {bounds} would (95 %)"
 
 
 def print_report(report: Report) -> None:

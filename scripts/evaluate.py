@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 from tqdm import tqdm
 from wasabi import msg
 
-from scripts.annotators.load import annotator_config, load_annotator, predict
+from scripts.annotators.load import annotator_config, check_egress, load_annotator, predict
 from scripts.notes.errors import UserError
-from scripts.notes.files import is_current, manifest_path, write_json, write_manifest
+from scripts.notes.files import is_current, manifest_path, sensitivity_of, write_json, write_manifest
 from scripts.notes.jsonl import read_notes, write_notes
 from scripts.notes.note import Note
 from scripts.notes.step import Arg, Opt, run_step
@@ -47,6 +47,11 @@ def main(
     for name, path in map(_name_and_path, system):
         if name in files:
             raise UserError(f"system {name}: the name is taken", "Give each system a name of its own")
+        try:
+            check_egress(path, sensitivity_of(gold))
+        except UserError as e:
+            msg.warn(f"system {name} is not scored", str(e))
+            continue
         files[name] = predictions / f"{name}.jsonl"
         label_notes(name, path, gold, golds, files[name], {"lang": lang, "task": str(task), "gpu_id": gpu_id})
         counts[name] = count_notes(golds, _read_by_id(files[name], scheme), labels, nlp)[None]

@@ -74,7 +74,17 @@ def test_a_pass_writes_the_notes_that_are_left_and_vouches_for_them(project, cap
     assert [c["verdict"] for c in verdict["checks"]] == ["PASS"] * 3 + ["NOT_RUN"] * 5
     printed = " ".join(capsys.readouterr().out.split())
     assert "PASS (small-corpus policy): 7 of 8 notes released" in printed
-    assert "at most 42.9% have one" in printed and "no canaries" in printed
+    assert "1 of 8 notes broke a check: of all that it writes, 2.2% to 47.1% would" in printed
+    assert "no canaries" in printed
+
+
+def test_no_leak_in_n_notes_proves_a_bound_of_three_in_n(project, capsys):
+    write_notes(project["synthetic"], [a_note("synthetic", i) for i in range(8)])
+    vouch_for(project)
+    run(project)
+    assert "0 of 8 notes broke a check: of all that it writes, at most 37.5% (3/n) would" in " ".join(
+        capsys.readouterr().out.split()
+    )
 
 
 def test_nothing_private_is_told(project, capsys):

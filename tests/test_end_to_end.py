@@ -73,13 +73,17 @@ def run(root: Path, command: str) -> None:
 
 @pytest.mark.slow
 def test_everything_from_notes_to_wheel_and_nothing_of_the_planted_patient(project, capfd):
-    steps = "prepare adapt generate audit teach annotate split train baselines evaluate package visualize".split()
+    steps = ["prepare", "adapt", "generate", "audit", "teach", "annotate", "split", "train", "baselines", "evaluate", "package", "visualize"]
     for step in steps:
         run(project, step)
     log = "".join(capfd.readouterr())
     (wheel,) = (project / "packages").glob("*.whl")
     assert wheel.name.startswith("en_tiny_ner-0.1.0")
-    leaving = [project / "project.lock", project / "reports/index.html", *_files(project, "packages", "metrics", "corpus/silver")]
+    leaving = [
+        project / "project.lock",
+        project / "reports/index.html",
+        *_files(project, "packages", "metrics", "corpus/silver"),
+    ]
     leaving += [project / "corpus" / name for name in ("released.jsonl", "train.spacy", "dev.spacy")]
     inside = "".join((project / f"corpus/{name}.jsonl").read_text("utf8") for name in ("private", "holdout", "gold"))
     assert NAME in inside, "the plant is not in the split: this test would show nothing"

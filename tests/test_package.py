@@ -38,9 +38,12 @@ def train(nlp) -> None:
         places = [(note.text.index(words), words, label) for words, label in ((drug, "DRUG"), (scan, "PROCEDURE"))]
         spans = [(start, start + len(words), label) for start, words, label in places]
         examples.append(Example.from_dict(doc, {"entities": spans}))
+    spacy.util.fix_random_seed(0)
     optimizer = nlp.initialize(lambda: examples)
-    for _ in range(12):
+    optimizer.learn_rate = 0.01
+    for _ in range(30):
         nlp.update(examples, sgd=optimizer)
+    assert any(doc.ents for doc in nlp.pipe(note.text for note in RELEASED))  # else equal answers would prove nothing
     list(nlp.pipe(note.text for note in PRIVATE))
 
 
@@ -195,6 +198,7 @@ def test_a_leak_in_the_model_leaves_no_wheel(paths, tmp_path):
     refuse(paths, r"no wheel: an identifier \(name\)", model=tmp_path / "model")
 
 
+@pytest.mark.slow
 def test_a_pipeline_that_needs_our_code_leaves_no_wheel(paths, tmp_path):
     nlp = spacy.load(paths["model"])
     nlp.config["nlp"]["after_creation"] = {"@callbacks": "clinical.tokenizer.v1"}
@@ -216,6 +220,7 @@ def make_encoder(folder: Path) -> None:
 
 
 def test_a_transformer_forgets_where_its_encoder_lay(tmp_path):
+    spacy.util.fix_random_seed(0)
     make_encoder(tmp_path / "base" / "minibert")
     nlp = blank("en")
     architecture = "spacy-transformers.TransformerModel.v3"
@@ -237,7 +242,6 @@ def test_a_transformer_forgets_where_its_encoder_lay(tmp_path):
     train(nlp)
     texts = [note.text for note in RELEASED]
     before = [[(e.start, e.end, e.label_) for e in doc.ents] for doc in nlp.pipe(texts)]
-    assert any(before)
     scrub_pipeline(nlp, tmp_path / "clean", {"name": "tiny", "version": "0.1.0"})
     (tmp_path / "base").rename(tmp_path / "gone")
     clean = spacy.load(tmp_path / "clean")

@@ -10,7 +10,7 @@ from weasel.util import get_checksum
 
 PROJECT = srsly.read_yaml("project.yml")
 COMMANDS = {c["name"]: c for c in PROJECT["commands"]}
-STEPS = "prepare adapt generate audit teach annotate split train evaluate package visualize".split()
+STEPS = ["prepare", "adapt", "generate", "audit", "teach", "annotate", "split", "train", "evaluate", "package", "visualize"]
 
 
 def resolve(text: str) -> str:
@@ -23,7 +23,7 @@ def outputs(command: dict) -> list[str]:
 
 def test_the_steps_and_vars_of_the_template_are_there():
     assert set(STEPS) <= set(COMMANDS)
-    assert set("name version lang gpu_id seed task generator annotator ner n_notes".split()) <= set(PROJECT["vars"])
+    assert set(["name", "version", "lang", "gpu_id", "seed", "task", "generator", "annotator", "ner", "n_notes"]) <= set(PROJECT["vars"])
     assert PROJECT["vars"]["gpu_id"] == -1
     for folder in ("configs", "scripts", "assets", "corpus", "training", "tests"):
         assert Path(folder).is_dir()

@@ -5,8 +5,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from scripts.notes.errors import UserError
+from scripts.notes.files import Sensitivity
 from scripts.notes.note import Note, Span
 from scripts.notes.step import load_config
+
+LOCAL_MODELS = "clinical.Local"  # how the names of our in-process models begin
 
 if TYPE_CHECKING:
     from confection import Config
@@ -17,6 +20,23 @@ def annotator_config(path: Path, variables: Mapping[str, Any]) -> "Config":
     """The config at PATH; VARIABLES replace those of its [vars] that it has."""
     known = load_config(path).get("vars", {})
     return load_config(path, {f"vars.{key}": value for key, value in variables.items() if key in known})
+
+
+def check_egress(path: Path, sensitivity: Sensitivity) -> None:
+    """A UserError if the annotator at PATH may send text to another host and text of SENSITIVITY must not leave.
+
+    Only models that run in this process are known to send nothing; any other LLM is taken to be elsewhere.
+    """
+    if path.suffix != ".cfg" or not path.is_file() or sensitivity in ("released", "public"):
+        return
+    for name, block in annotator_config(path, {}).get("components", {}).items():
+        model = block.get("model", {}) if block.get("factory") == "llm" else {}
+        registered = model.get("@llm_models", LOCAL_MODELS)
+        if not registered.startswith(LOCAL_MODELS):
+            raise UserError(
+                f"{path}: component {name} ({registered}) may send text to another host, and these notes are {sensitivity}",
+                "Use a local model for notes that did not pass the gate",
+            )
 
 
 def load_annotator(path: Path, variables: Mapping[str, Any] | None = None) -> "Language":

@@ -54,6 +54,7 @@ class CausalLM:
     max_tokens: int = 512
     lora: Lora | None = None
     shape: dict[str, int] = field(default_factory=dict)
+    four_bit: bool = False
 
     def adapt(
         self, notes: Sequence[Note], holdout: Sequence[Note], out: Path, seed: int, gpu_id: int
@@ -129,8 +130,9 @@ class CausalLM:
 
             tokenizer = new_tokenizer([prefix_of(n.meta, self.keys) + n.text for n in notes], self.shape["vocab_size"])
             return new_model(tokenizer, self.shape, self.max_tokens, seed).to(device_of(gpu_id)), tokenizer
-        model, tokenizer = load_causal_lm(self.base)
-        model.to(device_of(gpu_id))
+        model, tokenizer = load_causal_lm(self.base, self.four_bit)
+        if not self.four_bit:
+            model.to(device_of(gpu_id))
         return (add_lora(model, self.lora) if self.lora else model), tokenizer
 
     def _adapted(self, out: Path, gpu_id: int) -> LocalModel:
@@ -172,8 +174,12 @@ def make_pretrained(
     writing: dict[str, Any],
     lora: dict[str, Any] | None = None,
     max_tokens: int = 512,
+    four_bit: bool = False,
 ) -> CausalLM:
-    """A pretrained causal LM (BASE: folder or hub name), adapted with LoRA, or whole where LORA is null."""
+    """A pretrained causal LM (BASE: folder or hub name), adapted with LoRA, or whole where LORA is null.
+
+    FOUR_BIT trains the LoRA weights on a quantised model (QLoRA); it needs a GPU.
+    """
     return CausalLM(
         base,
         tuple(control),
@@ -181,6 +187,7 @@ def make_pretrained(
         _given(writing, Writing, "writing"),
         max_tokens,
         None if lora is None else _given(lora, Lora, "lora"),
+        four_bit=four_bit,
     )
 
 

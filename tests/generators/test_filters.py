@@ -13,6 +13,6 @@ def test_each_reason_by_an_example_of_its_own():
 
 def test_a_loop_is_more_than_a_quarter_of_repeated_four_grams():
     # 8 words, 5 four-grams, of which 1 is a repetition: 20 %
-    assert not repeats_itself("a b c d a b c d".split())
+    assert not repeats_itself(["a", "b", "c", "d", "a", "b", "c", "d"])
     # 9 words, 6 four-grams, 2 repetitions: 33 %
-    assert repeats_itself("a b c d a b c d a".split())
+    assert repeats_itself(["a", "b", "c", "d", "a", "b", "c", "d", "a"])

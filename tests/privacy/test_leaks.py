@@ -10,8 +10,8 @@ import pytest
 from scripts.notes.note import Note
 from scripts.privacy.check import Evidence
 from scripts.privacy.figures import share
-from scripts.privacy.identifiers import DirectIdentifiers, recall_of_list
-from scripts.privacy.verbatim import LONG_RUN, RUN_WITH_IDENTIFIER, VerbatimRuns
+from scripts.privacy.identifiers import recall_of_list
+from scripts.privacy.verbatim import LONG_RUN, RUN_WITH_IDENTIFIER
 
 NAME = "Zbigniew Öberg-Hallorann"
 FILLER = "Reviewed on the ward this morning, comfortable."
@@ -173,11 +173,10 @@ def test_too_much_overlap_fails_and_too_few_patients_decide_nothing(clean, polic
     assert g2(replace(clean, holdout=clean.holdout[:2])).verdict == "INCONCLUSIVE"
 
 
-@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("seed", range(2))
 def test_clean_notes_pass(draw_clean, policy, seed):
-    evidence = draw_clean(seed)
-    checks: tuple[DirectIdentifiers, VerbatimRuns] = policy.checks[1:]
-    assert [check(evidence).verdict for check in checks] == ["PASS", "PASS"]
+    checks = (policy.checks[1], replace(policy.checks[2], n_lcs_notes=1))
+    assert [check(draw_clean(seed)).verdict for check in checks] == ["PASS", "PASS"]
 
 
 @pytest.mark.slow
