@@ -4,7 +4,7 @@ PYTHON ?= python3.11
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
-.PHONY: run setup test fast lint bench clean
+.PHONY: run setup test fast lint bench docs clean
 .DELETE_ON_ERROR:
 
 run: setup
@@ -35,6 +35,10 @@ lint: setup
 # One table of figures: make bench NAME=alignment
 bench: setup
 	$(BIN)/python -m benchmarks.$(subst -,_,$(NAME))
+
+# The list of commands in the README, from project.yml
+docs: setup
+	$(BIN)/python -m spacy project document . --output README.md --no-emoji
 
 clean: setup
 	$(BIN)/python -m spacy project run clean

@@ -8,6 +8,10 @@ import spacy
 # `--code scripts/functions.py` imports this file by its path, from wherever spaCy was started.
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
+import scripts.annotators.llm
+import scripts.annotators.teacher
+import scripts.generators.causal_lm
+import scripts.llm.spacy_models  # noqa: F401
 from scripts.notes.tokenizer import split_clinical
 
 

@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 class SpanTask:
     """Ask for the mentions of a task's labels passage by passage, and put what the note really holds on the Doc.
 
-    Entities go to `doc.spans[name]` and `doc.ents`; a passage whose answer cannot be read is missing annotation, not "no
-    entity". `doc.user_data["annotation"]` counts passages by outcome (read, unreadable, truncated) and mentions by
+    Entities go to `doc.spans[name]` and `doc.ents`; a passage whose answer cannot be read is missing annotation, not
+    "no entity". `doc.user_data["annotation"]` counts passages by outcome (read, unreadable, truncated) and mentions by
     alignment status.
     """
 
@@ -131,8 +131,8 @@ def make_span_task(
 ) -> SpanTask:
     """A span task from files: TASK (YAML), TEMPLATE (Jinja), EXAMPLES (JSONL of labelled notes, for few-shot prompts).
 
-    FORM is the answer's form (json, lists, tags), WINDOW the longest passage in words, OCCURRENCES whether the model lists
-    every occurrence ("listed") or each distinct mention once ("all").
+    FORM is the answer's form (json, lists, tags), WINDOW the longest passage in words, OCCURRENCES whether the model
+    lists every occurrence ("listed") or each distinct mention once ("all").
     """
     if form not in FORMS:
         raise UserError(f"answer form {form} is unknown", f"There are: {', '.join(FORMS)}")

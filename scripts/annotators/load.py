@@ -34,13 +34,13 @@ def check_egress(path: Path, sensitivity: Sensitivity) -> None:
         registered = model.get("@llm_models", LOCAL_MODELS)
         if not registered.startswith(LOCAL_MODELS):
             raise UserError(
-                f"{path}: component {name} ({registered}) may send text to another host, and these notes are {sensitivity}",
+                f"{path}: {name} ({registered}) may send text to another host, and these notes are {sensitivity}",
                 "Use a local model for notes that did not pass the gate",
             )
 
 
 def load_annotator(path: Path, variables: Mapping[str, Any] | None = None) -> "Language":
-    """The pipeline at PATH: a trained model's folder, or a .cfg with VARIABLES (lang, task, gpu_id, ...) for its [vars]."""
+    """The pipeline at PATH: a trained model's folder, or a .cfg with VARIABLES (lang, task, ...) for its [vars]."""
     import spacy
 
     from scripts import functions  # noqa: F401  registers our components

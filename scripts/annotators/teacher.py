@@ -18,7 +18,7 @@ Teach = Callable[[Language, Sequence[Note], Sequence[Note], Path, int, int], dic
 
 @Language.factory("clinical_teacher", default_config={"model": ""})
 def make_teacher(nlp: Language, name: str, model: str) -> "Teacher":
-    """A component that labels with another pipeline (MODEL: a folder or an installed package). Loads at the first Doc."""
+    """A component that labels with another pipeline (MODEL: a folder or a package), loaded at the first Doc."""
     return Teacher(name, model)
 
 

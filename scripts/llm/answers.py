@@ -93,7 +93,7 @@ def _read_tags(answer: str, labels: Sequence[str]) -> Mentions:
 
 
 def spans_of_copy(answer: str, text: str, labels: Sequence[str]) -> list[Span] | None:
-    """The spans of an ANSWER that is TEXT itself with tags of LABELS around mentions, or None if it is anything else."""
+    """The spans of an ANSWER that is TEXT itself with tags of LABELS around mentions, or None for anything else."""
     names = "|".join(map(re.escape, labels))
     spans: list[Span] = []
     plain, last = "", 0

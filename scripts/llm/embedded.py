@@ -13,7 +13,7 @@ FOLDER = Path("training/base")
 def unpack(folder: Path = FOLDER) -> list[Path]:
     """Write `smollm2` (causal LM) and `minilm` (encoder) below FOLDER as Hugging Face folders; returns those written.
 
-    What is already there stays. Converting the GGUF file takes half a minute, reading the folder later a third of a second.
+    What is already there stays. Converting the GGUF file takes half a minute, reading the folder a third of a second.
     """
     written = []
     for name, convert in (("smollm2", _convert_gguf), ("minilm", _copy_encoder)):

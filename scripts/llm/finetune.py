@@ -40,7 +40,7 @@ class Lora:
 
 @dataclass(frozen=True)
 class Schedule:
-    """How long and how fast to train. Ends when the dev loss has not fallen for PATIENCE epochs; the best epoch is kept."""
+    """How long and how fast to train: until the dev loss has not fallen for PATIENCE epochs; the best one is kept."""
 
     learning_rate: float = 5e-4
     n_epochs: int = 3
@@ -79,8 +79,8 @@ def finetune(
 ) -> dict[str, Any]:
     """Train MODEL in place; returns the losses by epoch. WORK holds checkpoints: the same call goes on from the last.
 
-    Losses are nats per asked token; with CHOICES only these tokens compete. Transformers' Trainer runs the loop, so that
-    `torchrun` and several GPUs work unchanged.
+    Losses are nats per asked token; with CHOICES only these tokens compete. Transformers' Trainer runs the loop, so
+    that `torchrun` and several GPUs work unchanged.
     """
     from transformers import EarlyStoppingCallback, PrinterCallback, ProgressCallback, TrainingArguments, set_seed
 

@@ -121,8 +121,8 @@ def device_of(gpu_id: int) -> str:
 def has_bf16(device: str) -> bool:
     """Whether to compute in bfloat16 on DEVICE: on GPUs that have it.
 
-    Not on CPUs, even those with the instructions: each new batch shape compiles its kernels anew, and batches of text have many
-    shapes (seen: steps of 4 notes 3 to 6 times slower than in 32 bits).
+    Not on CPUs, even those with the instructions: each new batch shape compiles its kernels anew, and batches of text
+    have many shapes (seen: steps of 4 notes 3 to 6 times slower than in 32 bits).
     """
     import torch
 

@@ -1,9 +1,9 @@
 """A local language model as a tagger: it reads the passage twice and, at each word of the echo, scores the labels.
 
-The answer is constrained by construction to a tagged copy of the passage. The echo shows a causal model the words to the
-right of a mention before it decides (Springer et al. 2024, "Repetition improves language model embeddings"). What is scored is
-the model's own output layer at the tokens of the label names, so that one LoRA adapter is all that is learned, and one
-forward pass labels a passage.
+The answer is constrained by construction to a tagged copy of the passage. The echo shows a causal model the words to
+the right of a mention before it decides (Springer et al. 2024, "Repetition improves language model embeddings"). What
+is scored is the model's own output layer at the tokens of the label names, so that one LoRA adapter is all that is
+learned, and one forward pass labels a passage.
 """
 
 from collections.abc import Sequence
@@ -73,7 +73,7 @@ def make_example(prompt: Prompt, spans: Iterable[Span], tokenizer: "PreTrainedTo
 
 
 class LocalTagger:
-    """A spacy-llm model: prompts per doc to answers per doc, each a tagged copy of its passage. Loads at the first prompt."""
+    """A spacy-llm model: prompts per doc to answers per doc, each a tagged copy of its passage; loads when asked."""
 
     context_length = UNCUT
 

@@ -12,9 +12,10 @@ from .note import Note
 
 @dataclass(frozen=True)
 class Task:
-    """LABELS are what the student learns, each with its definition; a note may also carry labels that the task IGNOREs.
+    """LABELS are what the student learns, each with its definition; a note may carry labels that the task IGNOREs.
 
-    RIVALS are labels that an LLM is asked for and that are then thrown away, so that it has somewhere else to put a string.
+    RIVALS are labels that an LLM is asked for and that are then thrown away, so that it has somewhere else to put a
+    string.
     """
 
     name: str

@@ -12,8 +12,8 @@ Offsets = tuple[int, int]
 def cut_windows(text: str, words: Sequence[Offsets], max_words: int) -> list[tuple[Offsets, list[Offsets]]]:
     """Cut TEXT into passages of at most MAX_WORDS of its WORDS; each as its offsets and the words inside it.
 
-    A passage ends at the last blank line, line or sentence of its second half, and between two words only where there is
-    none of these. Passages follow each other without gap or overlap.
+    A passage ends at the last blank line, line or sentence of its second half, and between two words only where there
+    is none of these. Passages follow each other without gap or overlap.
     """
     passages: list[tuple[Offsets, list[Offsets]]] = []
     first, start = 0, 0

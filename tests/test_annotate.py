@@ -1,0 +1,92 @@
+"""The steps annotate and split, on the dictionary annotator."""
+
+from pathlib import Path
+
+import pytest
+
+from scripts import annotate, split
+from scripts.annotators.teacher import make_teach_dictionary
+from scripts.notes.docbins import read_docbin
+from scripts.notes.errors import UserError
+from scripts.notes.files import read_manifest, write_manifest
+from scripts.notes.jsonl import write_notes
+from scripts.notes.tokenizer import blank
+
+TASK = Path("configs/task/drugs_procedures.yml")
+
+
+@pytest.fixture
+def silver(tmp_path, toy_notes, monkeypatch):
+    """Call to annotate eight released notes, two at a time, into the folder it returns."""
+    model = tmp_path / "dictionary"
+    make_teach_dictionary()(blank("en"), toy_notes[:4], [], model, 0, -1)
+    config = tmp_path / "dictionary.cfg"
+    text = Path("configs/annotator/dictionary.cfg").read_text("utf8")
+    config.write_text(text.replace("training/annotator/dictionary", str(model)))
+    released = tmp_path / "released.jsonl"
+    write_notes(released, [note.with_spans(None) for note in toy_notes])
+    write_manifest(released, inputs={}, config={}, sensitivity="released", counts={})
+    monkeypatch.setattr(annotate, "SHARD", 2)
+
+    def run() -> Path:
+        folder = tmp_path / "silver"
+        annotate.main(released, folder, config, TASK, None, "en", -1, 0.2)
+        return folder
+
+    return run
+
+
+def test_every_note_is_labelled_in_order_and_keeps_its_id(silver, toy_notes):
+    docs = list(read_docbin(silver(), blank("en")))
+    assert [d.user_data["id"] for d in docs] == [n.id for n in toy_notes]
+    assert [d.text for d in docs] == [n.text for n in toy_notes]
+    assert [[(e.start_char, e.end_char, e.label_) for e in d.ents] for d in docs] == [
+        [(s.start, s.end, s.label) for s in n.spans] for n in toy_notes
+    ]
+    assert read_manifest(silver())["sensitivity"] == "released"
+    assert read_manifest(silver())["counts"]["notes"] == 8
+
+
+def test_an_interrupted_run_goes_on_after_the_last_finished_shard(silver, monkeypatch):
+    labelled, real = [], annotate._label
+
+    def stop_at_the_third(nlp, notes):
+        if len(labelled) == 2:
+            raise KeyboardInterrupt
+        labelled.append(notes)
+        return real(nlp, notes)
+
+    monkeypatch.setattr(annotate, "_label", stop_at_the_third)
+    with pytest.raises(KeyboardInterrupt):
+        silver()
+    monkeypatch.setattr(annotate, "_label", lambda nlp, notes: (labelled.append(notes), real(nlp, notes))[1])
+    folder = silver()
+    assert [n.id for notes in labelled for n in notes] == [f"n{i}" for i in range(8)]
+    assert len(list(folder.glob("*.spacy"))) == 4
+
+
+def test_too_many_unreadable_answers_fail_the_step(silver, monkeypatch):
+    def refuse(nlp, notes):
+        for note in notes:
+            doc = nlp.make_doc(note.text)
+            doc.set_ents([], default="missing")
+            doc.user_data["id"] = note.id
+            doc.spans["x"] = []
+            yield doc
+
+    monkeypatch.setattr(annotate, "_label", refuse)
+    with pytest.raises(UserError, match="100%"):
+        silver()
+
+
+def test_train_and_dev_share_no_note_and_keep_nothing_but_tokens_and_entities(silver, tmp_path):
+    train, dev = tmp_path / "train.spacy", tmp_path / "dev.spacy"
+    split.main(silver(), train, dev, 0.25, "en", 0)
+    parts = {path: list(read_docbin(path, blank("en"))) for path in (train, dev)}
+    assert (len(parts[train]), len(parts[dev])) == (6, 2)
+    for docs in parts.values():
+        for doc in docs:
+            assert not doc.user_data
+            assert not doc.spans
+            assert doc.ents
+    assert read_manifest(train)["sensitivity"] == "released"
