@@ -20,7 +20,8 @@ def main(
     gpu_id: int = Opt(-1),
 ):
     """Adapt the generator of CONFIG on the private notes; the result never leaves."""
-    inputs, settings = {"private": private, "holdout": holdout}, dict(load_config(config))
+    inputs, settings = {"private": private, "holdout": holdout}, dict(load_config(config)["generator"])
+    settings.pop("writing", None)  # how notes are drawn later changes nothing here
     if is_current(out, inputs, settings, seed):
         msg.good("The generator is up to date", out)
         return
