@@ -142,7 +142,9 @@ class CausalLM:
     def _examples(self, notes: Sequence[Note], tokenizer: "PreTrainedTokenizerBase") -> Iterator[Example]:
         """One example a note, the control prefix given and the end learned; long notes in several windows."""
         for note in notes:
+            # A note without a prefix begins where another has ended, as `LocalModel.complete` begins an empty prompt.
             prefix = tokenizer(prefix_of(note.meta, self.keys), add_special_tokens=False).input_ids
+            prefix = prefix or [tokenizer.eos_token_id]
             ids = prefix + tokenizer(note.text, add_special_tokens=False).input_ids + [tokenizer.eos_token_id]
             for start in range(0, len(ids), self.max_tokens):
                 yield Example.language(ids[start : start + self.max_tokens], len(prefix) if start == 0 else 0)
@@ -155,7 +157,7 @@ class CausalLM:
     def _draw(self, model: LocalModel, batch: Sequence[Request], seed: int) -> list[tuple[str, str]]:
         w = self.writing
         sampling = Sampling(w.temperature, w.top_p, w.top_k, w.max_new_tokens)
-        done = model.complete([r.prompt or "\n" for r in batch], sampling, batch_size=len(batch), seed=seed)
+        done = model.complete([r.prompt for r in batch], sampling, batch_size=len(batch), seed=seed)
         return [(c.text, c.finish_reason) for c in done]
 
 

@@ -70,8 +70,11 @@ class LocalModel:
     def complete(
         self, prompts: Sequence[str], sampling: Sampling, batch_size: int = 32, seed: int = 0
     ) -> Iterator[Completion]:
-        """Continue each of PROMPTS, in their order; batches are sorted by length so that little is padding."""
-        ids = [self.encode(p) for p in prompts]
+        """Continue each of PROMPTS, in their order; an empty one begins with the token that ends a text.
+
+        Batches are sorted by length, so that little is padding.
+        """
+        ids = [self.encode(p) or [self.tokenizer.eos_token_id] for p in prompts]
         order = sorted(range(len(ids)), key=lambda i: -len(ids[i]))
         done: dict[int, Completion] = {}
         for first in range(0, len(order), batch_size):
