@@ -19,9 +19,13 @@ specialty: cardiology
 sex: M
 age_group: 65-79
 ---
-[{NAME}](PERSON) no [{RECORD}](ID) came with fever. [Ceftriaxone](DRUG) after [CXR](PROCEDURE), home on [aspirin](DRUG).
-Mr [Quackenbush](PERSON) will have an [echo](PROCEDURE) next week, then see us again in clinic with his wife.
+[{NAME}](PERSON) no [{RECORD}](ID) {{text}}
 """
+TEXTS = (
+    "came with fever. [Ceftriaxone](DRUG) after [CXR](PROCEDURE), home on [aspirin](DRUG) with his wife on Sunday.",
+    "seen for knee pain. [Knee arthroscopy](PROCEDURE) offered, he would rather wait; [ibuprofen](DRUG) as needed.",
+    "was found confused by neighbours. [CT head](PROCEDURE) clear, [thiamine](DRUG) given, slept well, ate breakfast.",
+)
 GENERATOR = """
 [generator]
 @misc = "clinical.ScratchLM.v1"
@@ -33,7 +37,7 @@ n_heads = 2
 max_tokens = 256
 [generator.schedule]
 learning_rate = 5e-3
-n_epochs = 20
+n_epochs = 10
 batch_size = 8
 patience = 20
 [generator.writing]
@@ -54,16 +58,18 @@ def project(tmp_path_factory):
     for name in ("scripts", "configs"):
         shutil.copytree(ROOT / name, root / name, ignore=shutil.ignore_patterns("__pycache__"))
     notes = root / "assets" / "notes" / "en"
-    shutil.copytree(ROOT / "assets" / "notes" / "en", notes)
-    for number in range(6):  # several, so that every part of the split has some
-        (notes / f"planted{number}.md").write_text(NOTE.format(id=f"planted{number}"), "utf8")
+    notes.mkdir(parents=True)
+    for path in sorted((ROOT / "assets/notes/en").glob("*.md"))[:27]:
+        shutil.copy(path, notes)
+    for number, text in enumerate(TEXTS):
+        (notes / f"planted{number}.md").write_text(NOTE.format(id=f"planted{number}", text=text), "utf8")
     (root / "configs/generator/tiny.cfg").write_text(GENERATOR)
     ner = (root / "configs/ner/cnn.cfg").read_text().replace("max_steps = 3000", "max_steps = 60")
     (root / "configs/ner/tiny.cfg").write_text(ner.replace("eval_frequency = 200", "eval_frequency = 30"))
     return root
 
 
-VARS = {"corpus": "demo", "generator": "tiny", "annotator": "teacher", "ner": "tiny", "n_notes": 12, "name": "tiny_ner"}
+VARS = {"corpus": "demo", "generator": "tiny", "annotator": "teacher", "ner": "tiny", "n_notes": 16, "name": "tiny_ner"}
 
 
 def project_steps() -> list[str]:
@@ -74,7 +80,7 @@ def project_steps() -> list[str]:
 def run(root: Path, command: str) -> None:
     from weasel.cli.run import project_run
 
-    project_run(root, command, overrides={f"vars.{k}": v for k, v in VARS.items()}, capture=True)
+    project_run(root, command, overrides={f"vars.{k}": v for k, v in VARS.items()})
 
 
 @pytest.mark.slow

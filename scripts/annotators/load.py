@@ -17,9 +17,12 @@ if TYPE_CHECKING:
 
 
 def annotator_config(path: Path, variables: Mapping[str, Any]) -> "Config":
-    """The config at PATH; VARIABLES replace those of its [vars] that it has."""
+    """The config at PATH; VARIABLES replace those of its [vars] that it has, and `lang` the pipeline's language."""
     known = load_config(path).get("vars", {})
-    return load_config(path, {f"vars.{key}": value for key, value in variables.items() if key in known})
+    overrides = {f"vars.{key}": value for key, value in variables.items() if key in known}
+    if "lang" in variables:  # spaCy reads it before it interpolates, so that it cannot be one of the [vars]
+        overrides["nlp.lang"] = variables["lang"]
+    return load_config(path, overrides)
 
 
 def check_egress(path: Path, sensitivity: Sensitivity) -> None:

@@ -29,7 +29,7 @@ MEANING = (
 class DirectIdentifiers:
     """ "I read the corpus, or search it for a person I know: is a name, a number, an address or a date there?"
 
-    Single given names and surnames are counted; they fail only with `fail_on_name_parts`.
+    Single given names and surnames are counted; they fail with `fail_on_name_parts`, as in the shipped policies.
     """
 
     identifiers: IdentifierPolicy

@@ -11,10 +11,8 @@ from scripts.notes.note import Note, Span
 from scripts.notes.tokenizer import blank
 
 CONFIG = """
-[vars]
-lang = "en"
 [nlp]
-lang = ${vars.lang}
+lang = "en"
 pipeline = ["llm"]
 after_creation = {"@callbacks": "clinical.tokenizer.v1"}
 [components]

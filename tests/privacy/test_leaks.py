@@ -36,11 +36,13 @@ G1_LEAKS = {
     "birth date": "DOB 12/03/1951",
     "birth date in words": "nacido el 12 de marzo de 1951",
 }
+NAME_PARTS = {
+    "another person": "Zbigniew Halloran, Greta Öberg",
+    "surname alone": "Mr Hallorann",
+}
 HARMLESS = {
     "another number": "chart 5548210093 and 482100",
-    "another person": "Zbigniew Halloran, Greta Öberg",
     "another date": "12/04/1951",
-    "surname alone": "Mr Hallorann",
     "stock words": "three nights of breathlessness",
 }
 
@@ -61,6 +63,7 @@ def planted(clean, policy, victim) -> tuple[Evidence, dict[str, dict[str, str]]]
     middle = " ".join(words[12:-14])  # no identifier in it
     leaks = {
         **G1_LEAKS,
+        **NAME_PARTS,
         **HARMLESS,
         "whole note": victim.text,
         "50 tokens": " ".join(words[20:70]),
@@ -86,6 +89,11 @@ def test_identifiers_are_caught_by_g1(planted, leak):
     assert leak in planted[1]["G1"]
 
 
+@pytest.mark.parametrize("text", NAME_PARTS)
+def test_a_given_name_or_a_surname_alone_is_caught_by_the_shipped_policy(planted, text):
+    assert planted[1]["G1"][text] == "identifier: part of a name"
+
+
 @pytest.mark.parametrize("text", [*HARMLESS, "50 tokens", "middle, 20 % changed"])
 def test_g1_lets_pass_what_identifies_nobody(planted, text):
     assert text not in planted[1]["G1"]
@@ -102,7 +110,7 @@ def test_g1_lets_pass_what_identifies_nobody(planted, text):
         ("20 % changed", None),
         ("49 tokens", None),
         ("middle, 20 % changed", None),  # told in other words: no check of G0 to G2 sees it
-        *((text, None) for text in HARMLESS),
+        *((text, None) for text in (*HARMLESS, *NAME_PARTS)),
     ],
 )
 def test_copied_runs_are_caught_by_g2(planted, leak, reason):
@@ -111,7 +119,7 @@ def test_copied_runs_are_caught_by_g2(planted, leak, reason):
 
 def test_a_surname_alone_is_counted_and_fails_where_the_policy_says_so(clean, policy):
     evidence = replace(clean, synthetic=(Note("s1", "Mr Hallorann"), Note("s2", "Mr Nobody")))
-    g1 = policy.checks[1]
+    g1 = replace(policy.checks[1], fail_on_name_parts=False)
     assert g1(evidence).verdict == "PASS"
     assert g1(evidence).figures["notes_with_part_of_a_name"]["count"] == 1
     assert replace(g1, fail_on_name_parts=True)(evidence).offenders == {"s1": "identifier: part of a name"}
@@ -173,15 +181,20 @@ def test_too_much_overlap_fails_and_too_few_patients_decide_nothing(clean, polic
     assert g2(replace(clean, holdout=clean.holdout[:2])).verdict == "INCONCLUSIVE"
 
 
+def whole_names(policy):
+    """G1 without the rule on parts of names: patients share those, and the gate then drops the notes and goes on."""
+    return replace(policy.checks[1], fail_on_name_parts=False)
+
+
 @pytest.mark.parametrize("seed", range(2))
 def test_clean_notes_pass(draw_clean, policy, seed):
-    checks = (policy.checks[1], replace(policy.checks[2], n_lcs_notes=1))
+    checks = (whole_names(policy), replace(policy.checks[2], n_lcs_notes=1))
     assert [check(draw_clean(seed)).verdict for check in checks] == ["PASS", "PASS"]
 
 
 @pytest.mark.slow
 def test_clean_resamples_do_not_raise_false_alarms(draw_clean, policy):
     """At most 2 of 200 (1 %)."""
-    g1, g2 = policy.checks[1], replace(policy.checks[2], n_lcs_notes=1)
+    g1, g2 = whole_names(policy), replace(policy.checks[2], n_lcs_notes=1)
     verdicts = [[check(draw_clean(seed)).verdict for check in (g1, g2)] for seed in range(100, 300)]
     assert sum("FAIL" in pair for pair in verdicts) <= 2
