@@ -14,8 +14,7 @@ from scripts.notes.step import Arg, Opt, load_config, run_step
 
 def main(
     generator: Path = Arg(..., help="Folder that `adapt` wrote"),
-    private: Path = Arg(..., help="Notes whose meta the control prefixes are drawn from (JSONL)"),
-    holdout: Path = Arg(..., help="Notes whose first words are used where the config says so (JSONL)"),
+    private: Path = Arg(..., help="Notes whose meta, or first words, the prompts are drawn from (JSONL)"),
     synthetic: Path = Arg(..., help="Where the notes go (JSONL)"),
     config: Path = Opt(..., help="configs/generator/*.cfg"),
     n_notes: int = Opt(100, help="How many notes to deliver, after filters"),
@@ -23,7 +22,7 @@ def main(
     gpu_id: int = Opt(-1),
 ):
     """Write exactly N_NOTES synthetic notes; say how many texts were rejected, and why."""
-    inputs = {"generator": generator / "manifest.json", "private": private, "holdout": holdout}
+    inputs = {"generator": generator / "manifest.json", "private": private}
     settings = {**load_config(config), "n_notes": n_notes}
     work = synthetic.with_suffix(".work")
     if not is_current(work, inputs, settings, seed):
@@ -34,7 +33,6 @@ def main(
         notes, rejected = load_generator(config).write(
             generator,
             list(read_notes(private)),
-            list(read_notes(holdout)),
             n_notes,
             seed,
             gpu_id,

@@ -28,7 +28,8 @@ Report = Callable[[int], None]
 class Writing:
     """How notes are asked for and drawn.
 
-    PROMPT "control" starts from a prefix of the meta KEYS, "opening" from the first N_WORDS words of a holdout note.
+    PROMPT "control" starts from a prefix of the meta KEYS, "opening" from the first N_WORDS words of a private note:
+    what these hold of a patient is among the identifiers that the gate looks for; what a holdout note holds is not.
     A batch is drawn with the seed and its number, so that an interrupted run goes on with the same notes.
     """
 
@@ -77,7 +78,6 @@ class CausalLM:
         self,
         out: Path,
         notes: Sequence[Note],
-        holdout: Sequence[Note],
         n_notes: int,
         seed: int,
         gpu_id: int,
@@ -94,7 +94,7 @@ class CausalLM:
         kept: list[Note] = []
         rejected: Counter[str] = Counter()
         seen: set[str] = set()
-        requests = self._requests(notes, holdout, seed)
+        requests = self._requests(notes, seed)
         n_drawn = 0
         for number in count():
             # A little more than what is missing: one more batch costs as many steps as a full one.
@@ -149,9 +149,9 @@ class CausalLM:
             for start in range(0, len(ids), self.max_tokens):
                 yield Example.language(ids[start : start + self.max_tokens], len(prefix) if start == 0 else 0)
 
-    def _requests(self, notes: Sequence[Note], holdout: Sequence[Note], seed: int) -> Iterator[Request]:
+    def _requests(self, notes: Sequence[Note], seed: int) -> Iterator[Request]:
         if self.writing.prompt == "opening":
-            return opening_requests(holdout, self.writing.n_words, seed)
+            return opening_requests(notes, self.writing.n_words, seed)
         return control_requests(notes, self.keys, seed)
 
     def _draw(self, model: LocalModel, batch: Sequence[Request], seed: int) -> list[tuple[str, str]]:

@@ -2,7 +2,6 @@
 
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +11,7 @@ from spacy.tokens import Doc, DocBin
 from spacy.tokens import Span as DocSpan
 
 from .errors import UserError
-from .files import atomic_folder, atomic_write
+from .files import atomic_write
 from .note import Note, Span
 
 Losses = Counter[str]  # how many spans of each label could not be put on tokens
@@ -58,18 +57,6 @@ def write_docbin(path: Path, docs: Iterable[Doc], store_user_data: bool = False,
     with atomic_write(path, "wb") as stream:
         stream.write(docbin.to_bytes())
     return len(docbin)
-
-
-def write_docbins(
-    folder: Path, docs: Iterable[Doc], shard_size: int = 2000, store_user_data: bool = False, groups: Sequence[str] = ()
-) -> int:
-    """Write DOCS to FOLDER in files of SHARD_SIZE, atomically; returns how many. One DocBin over 2 GB would fail."""
-    n_docs, docs = 0, iter(docs)
-    with atomic_folder(folder) as beside:
-        while shard := list(islice(docs, shard_size)):
-            write_docbin(beside / f"{n_docs // shard_size:05}.spacy", shard, store_user_data, groups)
-            n_docs += len(shard)
-    return n_docs
 
 
 def read_docbin(path: Path, nlp: Language) -> Iterator[Doc]:

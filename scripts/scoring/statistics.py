@@ -7,13 +7,12 @@ not a number: with nothing predicted there is no precision, with nothing in gold
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
-from math import sqrt
 from typing import Literal
 
 import numpy as np
 
 N_RESAMPLES = 2000
-Z95 = 1.959963984540054  # the normal distribution's 97.5 % point
+
 
 Score = Callable[[np.ndarray], np.ndarray]  # counts summed over notes, (..., *, 3) -> (...)
 
@@ -89,17 +88,6 @@ def estimate(runs: np.ndarray, score: Score, n_resamples: int = N_RESAMPLES, see
     # A run that is not drawn must not spoil the draw with its undefined score: 0 * nan is nan.
     weighted = np.where(run_weights.T > 0, run_weights.T * by_run, 0)
     return Estimate(float(score(runs.sum(axis=1)).mean()), weighted.sum(axis=0))
-
-
-def wilson(n_successes: int, n_trials: int, z: float = Z95) -> tuple[float, float]:
-    """Wilson's interval of a share of independent trials; (0, 1) without trials."""
-    if not n_trials:
-        return 0.0, 1.0
-    share, spread = n_successes / n_trials, z * z / n_trials
-    centre = share + spread / 2
-    half = sqrt(spread * (share * (1 - share) + spread / 4))
-    low, high = (centre - half) / (1 + spread), (centre + half) / (1 + spread)
-    return max(low, 0.0), min(high, 1.0)
 
 
 @lru_cache(maxsize=8)

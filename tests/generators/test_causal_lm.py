@@ -22,7 +22,7 @@ def adapted(scratch, toy_notes, tmp_path_factory):
 
 
 def write(generator, out, notes, n, seed, work):
-    return generator.write(out, notes, notes, n, seed, -1, work, lambda n: None)
+    return generator.write(out, notes, n, seed, -1, work, lambda n: None)
 
 
 def test_as_many_notes_as_asked_the_same_for_the_same_seed(scratch, adapted, toy_notes, tmp_path):
@@ -58,3 +58,13 @@ def test_writing_before_adapting_names_the_step_to_run(scratch, toy_notes, tmp_p
 def test_an_unknown_key_in_a_config_is_named():
     with pytest.raises(UserError, match="temprature"):
         make_scratch([], {}, {"temprature": 1})
+
+
+def test_openings_come_from_the_notes_whose_identifiers_the_gate_looks_for(toy_lm, toy_notes):
+    writing = WRITING | {"prompt": "opening", "n_words": 3, "max_new_tokens": 30, "min_words": 1}
+    generator = make_pretrained(toy_lm, [], {"n_epochs": 1}, writing, lora={"r": 2})
+    requests = generator._requests(toy_notes, 0)
+    texts = tuple(note.text for note in toy_notes)
+    for request, _ in zip(requests, range(20), strict=False):
+        assert len(request.opening.split()) == 3
+        assert any(text.startswith(request.opening) for text in texts)

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from spacy.tokens import Span as DocSpan
 from spacy.training import Example
 
-from scripts.notes.docbins import make_docs, read_docbin, to_note, write_docbin, write_docbins
+from scripts.notes.docbins import make_docs, read_docbin, to_note, write_docbin
 from scripts.notes.errors import UserError
 from scripts.notes.note import Note, Span
 from scripts.notes.tokenizer import blank
@@ -87,17 +87,22 @@ def test_ids_and_meta_are_stored_on_request(tmp_path):
 
 def test_shards_are_read_in_order_as_one(tmp_path):
     docs, _ = make_docs((Note(str(i), f"note {i}", ()) for i in range(7)), NLP, [])
-    assert write_docbins(tmp_path / "silver", iter(docs), shard_size=3) == 7
-    assert len(list((tmp_path / "silver").glob("*.spacy"))) == 3
-    assert [d.text for d in read_docbin(tmp_path / "silver", NLP)] == [d.text for d in docs]
+    for first in range(0, 7, 3):
+        write_docbin(tmp_path / f"{first // 3:05}.spacy", docs[first : first + 3])
+    assert [d.text for d in read_docbin(tmp_path, NLP)] == [d.text for d in docs]
+
+
+def test_a_docbin_that_fails_halfway_leaves_the_old_one_whole(tmp_path):
+    docs, _ = make_docs((Note(str(i), f"note {i}", ()) for i in range(3)), NLP, [])
+    write_docbin(tmp_path / "x.spacy", docs)
+
+    def broken():
+        yield docs[0]
+        raise RuntimeError
+
     with pytest.raises(RuntimeError):
-        write_docbins(tmp_path / "silver", broken(docs), shard_size=1)
-    assert len(list(read_docbin(tmp_path / "silver", NLP))) == 7
-
-
-def broken(docs):
-    yield docs[0]
-    raise RuntimeError
+        write_docbin(tmp_path / "x.spacy", broken())
+    assert len(list(read_docbin(tmp_path, NLP))) == 3
 
 
 @pytest.mark.parametrize("content", [b"", b"no docbin", zlib.compress(srsly.msgpack_dumps({}))])

@@ -16,6 +16,14 @@ def test_zero_in_n_is_bounded_by_three_in_n():
 
 
 @settings(max_examples=50, deadline=None)
+@given(st.integers(1, 300), st.integers(0, 300))
+def test_the_interval_of_a_share_agrees_with_scipy(count, rest):
+    stats = pytest.importorskip("scipy.stats")
+    theirs = stats.binomtest(count, count + rest).proportion_ci(method="wilson")
+    assert share(count, count + rest)["ci95"] == pytest.approx([theirs.low, theirs.high], abs=1e-4)
+
+
+@settings(max_examples=50, deadline=None)
 @given(st.integers(0, 20), st.integers(0, 20), st.integers(0, 20), st.integers(0, 20))
 def test_fishers_test_agrees_with_scipy(count, rest, control, control_rest):
     stats = pytest.importorskip("scipy.stats")

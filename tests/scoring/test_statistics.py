@@ -4,10 +4,8 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
-from scripts.scoring.statistics import Estimate, estimate, f1, macro_f1, micro_f1, precision, recall, wilson
+from scripts.scoring.statistics import Estimate, estimate, f1, macro_f1, micro_f1, precision, recall
 
 
 def test_scores_by_hand():
@@ -125,28 +123,3 @@ def test_shapes_are_checked():
         estimate(np.zeros((0, 3)), f1)
     with pytest.raises(ValueError, match="runs, notes"):
         estimate(np.zeros((1, 0, 3)), f1)
-
-
-@pytest.mark.parametrize(
-    ("n_successes", "n_trials", "low", "high"),
-    [
-        (0, 0, 0, 1),
-        (0, 10, 0, 0.27753),
-        (10, 10, 0.72247, 1),
-        (5, 10, 0.23659, 0.76341),
-        (81, 263, 0.25525, 0.36620),  # Newcombe 1998, table I
-    ],
-)
-def test_wilson(n_successes, n_trials, low, high):
-    assert wilson(n_successes, n_trials) == pytest.approx((low, high), abs=1e-4)
-
-
-@settings(max_examples=60, deadline=None)
-@given(st.integers(0, 300), st.integers(0, 300))
-def test_wilson_agrees_with_scipy(n_successes, n_failures):
-    from scipy.stats import binomtest
-
-    n_trials = n_successes + n_failures
-    if n_trials:
-        theirs = binomtest(n_successes, n_trials).proportion_ci(method="wilson")
-        assert wilson(n_successes, n_trials) == pytest.approx((theirs.low, theirs.high), abs=1e-9)
