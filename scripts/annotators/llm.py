@@ -1,7 +1,10 @@
 """A language model as annotator: our span task for spacy-llm, and the teaching of a local model for its very prompt."""
 
+import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
+from functools import cached_property
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Iterable, Tuple  # noqa: UP035  spacy-llm checks for these very types
 
@@ -11,9 +14,12 @@ from spacy.tokens import Doc
 from spacy_llm.registry import registry
 
 from scripts.llm.answers import FORMS, Unreadable, spans_of_copy
+from scripts.llm.finetune import Example, Lora, Schedule, add_lora, finetune
+from scripts.llm.local import device_of, load_causal_lm
 from scripts.llm.prompt import Answer, Prompt
 from scripts.notes.align import align
 from scripts.notes.errors import UserError
+from scripts.notes.jsonl import read_notes
 from scripts.notes.note import Note, Span
 from scripts.notes.task import Task, read_task
 from scripts.notes.windows import cut_windows
@@ -36,7 +42,7 @@ class SpanTask:
         template: str,
         form: str,
         window: int,
-        examples: Sequence[dict[str, Any]],
+        examples: Callable[[], Iterable[Note]],
         occurrences: str,
         name: str,
     ):
@@ -46,7 +52,12 @@ class SpanTask:
         self._template = jinja2.Environment(undefined=jinja2.StrictUndefined, keep_trailing_newline=False).from_string(
             template
         )
-        self.examples = [{"text": e["text"], "answer": self._example_answer(e)} for e in examples]
+        self._notes = examples
+
+    @cached_property
+    def examples(self) -> list[dict[str, str]]:
+        """The passages with their answers that every prompt shows; read when first asked for."""
+        return [{"text": e.text, "answer": self.form.write(e.text, e.spans or (), self.asked)} for e in self._notes()]
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -114,10 +125,6 @@ class SpanTask:
                 counts[f"mentions: {entry.status}"] += 1
         return [s for s in aligned.spans if s.label in self.task.labels]
 
-    def _example_answer(self, example: dict[str, Any]) -> str:
-        spans = [Span(s["start"], s["end"], s["label"]) for s in example["spans"]]
-        return self.form.write(example["text"], spans, self.asked)
-
 
 @registry.llm_tasks("clinical.Spans.v1")
 def make_span_task(
@@ -126,20 +133,36 @@ def make_span_task(
     form: str = "json",
     window: int = 200,
     examples: str | None = None,
+    n_examples: int = 3,
     occurrences: str = "listed",
     name: str = "llm",
 ) -> SpanTask:
     """A span task from files: TASK (YAML), TEMPLATE (Jinja), EXAMPLES (JSONL of labelled notes, for few-shot prompts).
 
-    FORM is the answer's form (json, lists, tags), WINDOW the longest passage in words, OCCURRENCES whether the model
-    lists every occurrence ("listed") or each distinct mention once ("all").
+    Of these the first passages of the first N_EXAMPLES labelled notes go into each prompt; to another host only if they
+    are released or public. FORM is the answer's form (json, lists, tags), WINDOW the longest passage in words,
+    OCCURRENCES whether the model lists every occurrence ("listed") or each distinct mention once ("all").
     """
     if form not in FORMS:
         raise UserError(f"answer form {form} is unknown", f"There are: {', '.join(FORMS)}")
     if not Path(template).is_file():
         raise UserError(f"{template} does not exist", "Name a template of configs/prompts")
-    rows = list(spacy.util.srsly.read_jsonl(examples)) if examples else []
-    return SpanTask(read_task(Path(task)), Path(template).read_text("utf8"), form, window, rows, occurrences, name)
+    scheme = read_task(Path(task))
+
+    def shots() -> Iterable[Note]:
+        return islice(_first_passages(Path(examples), scheme, window), n_examples) if examples else ()
+
+    return SpanTask(scheme, Path(template).read_text("utf8"), form, window, shots, occurrences, name)
+
+
+def _first_passages(path: Path, task: Task, window: int) -> Iterator[Note]:
+    """The first passage of each labelled note in PATH, as a note of its own."""
+    for note in task.restrict(read_notes(path)):
+        if note.spans:
+            words = [match.span() for match in re.finditer(r"\S+", note.text)]
+            (_, end), _ = cut_windows(note.text, words, window)[0]
+            text = note.text[:end].rstrip()
+            yield Note(note.id, text, tuple(s for s in note.spans if s.end <= len(text)))
 
 
 Teach = Callable[["Language", Sequence[Note], Sequence[Note], Path, int, int], dict[str, Any]]
@@ -148,19 +171,42 @@ Teach = Callable[["Language", Sequence[Note], Sequence[Note], Path, int, int], d
 @spacy.registry.misc("clinical.teach_tagger.v1")
 def make_teach_tagger(base: str, lora: dict[str, Any], schedule: dict[str, Any]) -> Teach:
     """Teaching for `clinical.LocalTagger.v1`: a LoRA adapter of BASE for the prompts of the pipeline's own `llm`."""
-    from scripts.llm.finetune import Lora, Schedule, add_lora, finetune
-    from scripts.llm.local import device_of, load_causal_lm
     from scripts.llm.tagger import label_tokens, make_example
 
+    def example(prompt: Prompt, spans: list[Span], task: SpanTask, tokenizer: Any) -> Example:
+        return make_example(prompt, spans, tokenizer)
+
+    return _teach_adapter(base, lora, schedule, example, lambda task, tokenizer: label_tokens(tokenizer, task.labels))
+
+
+@spacy.registry.misc("clinical.teach_answers.v1")
+def make_teach_answers(base: str, lora: dict[str, Any], schedule: dict[str, Any]) -> Teach:
+    """Teaching for `clinical.Local.v1` with chat = false: a LoRA adapter of BASE that writes the answers in full."""
+
+    def example(prompt: Prompt, spans: list[Span], task: SpanTask, tokenizer: Any) -> Example:
+        asked = tokenizer(str(prompt), add_special_tokens=False).input_ids
+        answer = tokenizer(task.form.write(prompt.text, spans, task.labels), add_special_tokens=False).input_ids
+        return Example.language([*asked, *answer, tokenizer.eos_token_id], skip=len(asked))
+
+    return _teach_adapter(base, lora, schedule, example, lambda task, tokenizer: ())
+
+
+def _teach_adapter(
+    base: str,
+    lora: dict[str, Any],
+    schedule: dict[str, Any],
+    example: Callable[[Prompt, list[Span], SpanTask, Any], Example],
+    choices: Callable[[SpanTask, Any], Sequence[int]],
+) -> Teach:
     def teach(
         nlp: "Language", labelled: Sequence[Note], holdout: Sequence[Note], out: Path, seed: int, gpu_id: int
     ) -> dict[str, Any]:
         task: SpanTask = nlp.get_pipe("llm").task
         model, tokenizer = load_causal_lm(base)
 
-        def examples(notes: Sequence[Note]) -> list[Any]:
+        def examples(notes: Sequence[Note]) -> list[Example]:
             return [
-                make_example(prompt, _inside(note.spans or (), start, prompt), tokenizer)
+                example(prompt, _inside(note.spans or (), start, prompt), task, tokenizer)
                 for note in notes
                 for start, prompt in task.passages(nlp.make_doc(note.text))
             ]
@@ -173,7 +219,7 @@ def make_teach_tagger(base: str, lora: dict[str, Any], schedule: dict[str, Any])
             Schedule(**schedule),
             out / "work",
             seed,
-            choices=label_tokens(tokenizer, task.labels),
+            choices=choices(task, tokenizer),
         )
         model.save_pretrained(out)
         return report

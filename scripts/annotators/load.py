@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from scripts.notes.errors import UserError
-from scripts.notes.files import Sensitivity
+from scripts.notes.files import Sensitivity, sensitivity_of
 from scripts.notes.note import Note, Span
 from scripts.notes.step import load_config
 
@@ -28,18 +28,26 @@ def annotator_config(path: Path, variables: Mapping[str, Any]) -> "Config":
 def check_egress(path: Path, sensitivity: Sensitivity) -> None:
     """A UserError if the annotator at PATH may send text to another host and text of SENSITIVITY must not leave.
 
-    Only models that run in this process are known to send nothing; any other LLM is taken to be elsewhere.
+    The examples of a few-shot prompt leave with it. Only models that run in this process are known to send nothing; any
+    other LLM is taken to be elsewhere.
     """
-    if path.suffix != ".cfg" or not path.is_file() or sensitivity in ("released", "public"):
+    if path.suffix != ".cfg" or not path.is_file():
         return
     for name, block in annotator_config(path, {}).get("components", {}).items():
-        model = block.get("model", {}) if block.get("factory") == "llm" else {}
-        registered = model.get("@llm_models", LOCAL_MODELS)
-        if not registered.startswith(LOCAL_MODELS):
-            raise UserError(
-                f"{path}: {name} ({registered}) may send text to another host, and these notes are {sensitivity}",
-                "Use a local model for notes that did not pass the gate",
-            )
+        if block.get("factory") != "llm":
+            continue
+        registered = block.get("model", {}).get("@llm_models", "")
+        if registered.startswith(LOCAL_MODELS):
+            continue
+        sent = {"these notes": sensitivity}
+        if examples := block.get("task", {}).get("examples"):
+            sent["the prompt's examples"] = sensitivity_of(Path(examples))
+        for what, kind in sent.items():
+            if kind not in ("released", "public"):
+                raise UserError(
+                    f"{path}: {name} ({registered}) may send text to another host, and {what} are {kind}",
+                    "Use a local model for notes that did not pass the gate",
+                )
 
 
 def load_annotator(path: Path, variables: Mapping[str, Any] | None = None) -> "Language":

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 import spacy
 
-from scripts.generators.control import Request, control_requests, opening_requests, prefix_of
+from scripts.generators.control import Mentions, Request, control_requests, opening_requests, prefix_of
 from scripts.generators.filters import reason_to_reject
+from scripts.generators.surrogates import Surrogates
 from scripts.llm.finetune import Example, Lora, Schedule, add_lora, finetune
 from scripts.llm.local import LocalModel, Sampling, device_of, load_causal_lm
 from scripts.notes.errors import UserError
@@ -30,6 +31,7 @@ class Writing:
 
     PROMPT "control" starts from a prefix of the meta KEYS, "opening" from the first N_WORDS words of a private note:
     what these hold of a patient is among the identifiers that the gate looks for; what a holdout note holds is not.
+    A text that reaches MAX_NEW_TOKENS is rejected or, with CUT, ends at its last whole line.
     A batch is drawn with the seed and its number, so that an interrupted run goes on with the same notes.
     """
 
@@ -39,6 +41,7 @@ class Writing:
     top_p: float = 0.95
     top_k: int = 500
     max_new_tokens: int = 400
+    cut: bool = False
     batch_size: int = 50
     min_words: int = 20
     max_attempts: float = 5.0  # drawn texts per note wanted, before giving up
@@ -46,7 +49,11 @@ class Writing:
 
 @dataclass(frozen=True)
 class CausalLM:
-    """A generator whose adapted model lives in one folder. BASE None: from scratch, with a tokenizer of its own."""
+    """A generator whose adapted model lives in one folder. BASE None: from scratch, with a tokenizer of its own.
+
+    With SURROGATES it sees the private notes with other identifiers than theirs. With MENTIONS the prefix lists what
+    the note mentions, and new notes are asked for with mentions of many notes: of drugs, never of names.
+    """
 
     base: str | None
     keys: tuple[str, ...]
@@ -56,16 +63,19 @@ class CausalLM:
     lora: Lora | None = None
     shape: dict[str, int] = field(default_factory=dict)
     four_bit: bool = False
+    surrogates: Surrogates | None = None
+    mentions: bool = False
 
     def adapt(
         self, notes: Sequence[Note], holdout: Sequence[Note], out: Path, seed: int, gpu_id: int
     ) -> dict[str, Any]:
         """Train on NOTES, stop early on HOLDOUT, and write the model (or the adapter) into OUT; returns the losses."""
-        model, tokenizer = self._untrained(notes, out / "work", gpu_id, seed)
+        notes = self._shown(notes, seed)
+        model, tokenizer = self._untrained(notes, gpu_id, seed)
         report = finetune(
             model,
-            list(self._examples(notes, tokenizer)),
-            list(self._examples(holdout, tokenizer)),
+            list(self._examples(notes, notes, tokenizer)),
+            list(self._examples(holdout, notes, tokenizer)),
             self.schedule,
             out / "work" / "checkpoints",
             seed,
@@ -94,7 +104,7 @@ class CausalLM:
         kept: list[Note] = []
         rejected: Counter[str] = Counter()
         seen: set[str] = set()
-        requests = self._requests(notes, seed)
+        requests = self._requests(self._shown(notes, seed), seed)
         n_drawn = 0
         for number in count():
             # A little more than what is missing: one more batch costs as many steps as a full one.
@@ -108,6 +118,8 @@ class CausalLM:
                 model = model or self._adapted(out, gpu_id)
                 write_json(path, self._draw(model, batch, seed * 100_003 + number))
             for request, (text, finish_reason) in zip(batch, json.loads(path.read_text("utf8")), strict=True):
+                if self.writing.cut and finish_reason == "length":
+                    text, finish_reason = text.rpartition("\n")[0], "cut"
                 text = (request.opening + text).strip()
                 reason = reason_to_reject(text, finish_reason, self.writing.min_words, seen)
                 if reason:
@@ -122,8 +134,11 @@ class CausalLM:
             "Adapt for longer, or raise max_new_tokens or max_attempts in the generator's config",
         )
 
+    def _shown(self, notes: Sequence[Note], seed: int) -> list[Note]:
+        return list(self.surrogates(notes, seed) if self.surrogates else notes)
+
     def _untrained(
-        self, notes: Sequence[Note], work: Path, gpu_id: int, seed: int
+        self, notes: Sequence[Note], gpu_id: int, seed: int
     ) -> tuple["PreTrainedModel", "PreTrainedTokenizerBase"]:
         if self.base is None:
             from scripts.generators.scratch import new_model, new_tokenizer
@@ -139,12 +154,15 @@ class CausalLM:
         folder = str(out / "model")
         return LocalModel(self.base, folder, gpu_id) if self.base and self.lora else LocalModel(folder, None, gpu_id)
 
-    def _examples(self, notes: Sequence[Note], tokenizer: "PreTrainedTokenizerBase") -> Iterator[Example]:
+    def _examples(
+        self, notes: Sequence[Note], private: Sequence[Note], tokenizer: "PreTrainedTokenizerBase"
+    ) -> Iterator[Example]:
         """One example a note, the control prefix given and the end learned; long notes in several windows."""
+        mentions = Mentions(private if self.mentions else ())
         for note in notes:
             # A note without a prefix begins where another has ended, as `LocalModel.complete` begins an empty prompt.
-            prefix = tokenizer(prefix_of(note.meta, self.keys), add_special_tokens=False).input_ids
-            prefix = prefix or [tokenizer.eos_token_id]
+            asked = prefix_of(note.meta, self.keys, mentions.of(note) if self.mentions else ())
+            prefix = tokenizer(asked, add_special_tokens=False).input_ids or [tokenizer.eos_token_id]
             ids = prefix + tokenizer(note.text, add_special_tokens=False).input_ids + [tokenizer.eos_token_id]
             for start in range(0, len(ids), self.max_tokens):
                 yield Example.language(ids[start : start + self.max_tokens], len(prefix) if start == 0 else 0)
@@ -152,7 +170,7 @@ class CausalLM:
     def _requests(self, notes: Sequence[Note], seed: int) -> Iterator[Request]:
         if self.writing.prompt == "opening":
             return opening_requests(notes, self.writing.n_words, seed)
-        return control_requests(notes, self.keys, seed)
+        return control_requests(notes, self.keys, seed, Mentions(notes) if self.mentions else None)
 
     def _draw(self, model: LocalModel, batch: Sequence[Request], seed: int) -> list[tuple[str, str]]:
         w = self.writing
@@ -177,6 +195,8 @@ def make_pretrained(
     lora: dict[str, Any] | None = None,
     max_tokens: int = 512,
     four_bit: bool = False,
+    surrogates: Surrogates | None = None,
+    mentions: bool = False,
 ) -> CausalLM:
     """A pretrained causal LM (BASE: folder or hub name), adapted with LoRA, or whole where LORA is null.
 
@@ -190,6 +210,8 @@ def make_pretrained(
         max_tokens,
         None if lora is None else _given(lora, Lora, "lora"),
         four_bit=four_bit,
+        surrogates=surrogates,
+        mentions=mentions,
     )
 
 
@@ -203,6 +225,7 @@ def make_scratch(
     width: int = 256,
     n_heads: int = 4,
     max_tokens: int = 512,
+    surrogates: Surrogates | None = None,
 ) -> CausalLM:
     """A small Llama-shaped LM with its own byte-level BPE, trained on the notes alone (paper A's road)."""
     shape = {"vocab_size": vocab_size, "n_layers": n_layers, "width": width, "n_heads": n_heads}
@@ -213,4 +236,5 @@ def make_scratch(
         _given(writing, Writing, "writing"),
         max_tokens,
         shape=shape,
+        surrogates=surrogates,
     )

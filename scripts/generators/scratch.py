@@ -40,12 +40,11 @@ def new_model(
     config = LlamaConfig(
         vocab_size=len(tokenizer),
         hidden_size=shape["width"],
-        intermediate_size=4 * shape["width"],
+        intermediate_size=3 * shape["width"],
         num_hidden_layers=shape["n_layers"],
         num_attention_heads=shape["n_heads"],
         max_position_embeddings=2 * max_tokens,
         tie_word_embeddings=True,
-        attention_dropout=0.1,
         eos_token_id=tokenizer.eos_token_id,
         bos_token_id=tokenizer.eos_token_id,
         pad_token_id=tokenizer.pad_token_id,

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from scripts.llm.local import has_bf16
+from scripts.llm.local import has_bf16, padded_width
 
 if TYPE_CHECKING:
     import torch
@@ -169,7 +169,7 @@ def _trainer_class(choices: Sequence[int]) -> type:
         def prediction_step(self, model, inputs, prediction_loss_only, ignore_keys=None):
             import torch
 
-            with torch.no_grad():
+            with torch.no_grad(), self.compute_loss_context_manager():
                 return self.compute_loss(model, self._prepare_inputs(inputs)).detach(), None, None
 
     return TargetTrainer
@@ -206,7 +206,7 @@ class _Collator:
     def __call__(self, rows: list[dict[str, list[int]]]) -> dict[str, "torch.Tensor"]:
         import torch
 
-        width = max(len(r["input_ids"]) for r in rows)
+        width = padded_width(max(len(r["input_ids"]) for r in rows))
 
         def padded(key: str, value: int) -> "torch.Tensor":
             return torch.tensor([r[key] + [value] * (width - len(r[key])) for r in rows])

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from scripts.llm.attention import use_decoding_attention
 from scripts.notes.errors import UserError
 
 if TYPE_CHECKING:
@@ -50,6 +51,8 @@ class LocalModel:
             self.model = PeftModel.from_pretrained(self.model, adapter).merge_and_unload()
         self.device = device_of(gpu_id)
         self.model.to(self.device, torch.bfloat16 if has_bf16(self.device) else torch.float32).eval()
+        if self.device == "cpu":
+            use_decoding_attention(self.model)
 
     @property
     def context_length(self) -> int:
@@ -122,14 +125,18 @@ def device_of(gpu_id: int) -> str:
 
 
 def has_bf16(device: str) -> bool:
-    """Whether to compute in bfloat16 on DEVICE: on GPUs that have it.
-
-    Not on CPUs, even those with the instructions: each new batch shape compiles its kernels anew, and batches of text
-    have many shapes (seen: steps of 4 notes 3 to 6 times slower than in 32 bits).
-    """
+    """Whether DEVICE computes in bfloat16 by itself; elsewhere it would be slower than 32 bits."""
     import torch
 
-    return device.startswith("cuda") and torch.cuda.is_bf16_supported()
+    if device.startswith("cuda"):
+        return torch.cuda.is_bf16_supported()
+    capabilities = torch.cpu.get_capabilities()
+    return bool(capabilities.get("avx512_bf16") or capabilities.get("amx_bf16"))
+
+
+def padded_width(width: int, step: int = 64) -> int:
+    """WIDTH rounded up to a multiple of STEP: on a CPU each new shape of a bfloat16 batch compiles its kernels anew."""
+    return -(-width // step) * step
 
 
 def _continue(local: LocalModel, prompts: list[list[int]], sampling: Sampling, seed: int) -> list[Completion]:
@@ -138,7 +145,7 @@ def _continue(local: LocalModel, prompts: list[list[int]], sampling: Sampling, s
     from transformers import DynamicCache
 
     pad, eos = local.tokenizer.pad_token_id, local.tokenizer.eos_token_id
-    width = max(map(len, prompts))
+    width = padded_width(max(map(len, prompts)), 16)
     tokens = torch.tensor([[pad] * (width - len(p)) + p for p in prompts], device=local.device)
     mask = torch.tensor([[0] * (width - len(p)) + [1] * len(p) for p in prompts], device=local.device)
     generator = torch.Generator(local.device).manual_seed(seed)
@@ -157,11 +164,13 @@ def _continue(local: LocalModel, prompts: list[list[int]], sampling: Sampling, s
             for row, token in zip(rows, tokens.tolist(), strict=True):
                 if token == eos:
                     ended[row] = True
-                else:
+                elif not ended[row]:
                     written[row].append(token)
             keep = [i for i, row in enumerate(rows) if not ended[row]]
             if not keep:
                 break
+            # Some rows that have ended stay for a while, so that batches have few shapes.
+            keep += [i for i, row in enumerate(rows) if ended[row]][: padded_width(len(keep), 8) - len(keep)]
             if len(keep) < len(rows):
                 index = torch.tensor(keep, device=local.device)
                 cache.batch_select_indices(index)

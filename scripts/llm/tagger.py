@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Iterable  # noqa: UP035  spacy-llm checks
 
 from scripts.llm.answers import FORMS
 from scripts.llm.finetune import Example
-from scripts.llm.local import LocalModel
+from scripts.llm.local import LocalModel, padded_width
 from scripts.llm.prompt import UNCUT, Answer, Prompt
 from scripts.notes.errors import UserError
 from scripts.notes.note import Span
@@ -104,7 +104,7 @@ class LocalTagger:
         import torch
 
         local = self.local
-        width, pad = max(len(e.ids) for e in echoes), local.tokenizer.pad_token_id
+        width, pad = padded_width(max(len(e.ids) for e in echoes)), local.tokenizer.pad_token_id
         ids = torch.tensor([[*e.ids, *[pad] * (width - len(e.ids))] for e in echoes], device=local.device)
         mask = torch.tensor([[1] * len(e.ids) + [0] * (width - len(e.ids)) for e in echoes], device=local.device)
         columns = torch.tensor(label_tokens(local.tokenizer, labels), device=local.device)
@@ -119,13 +119,19 @@ class LocalTagger:
 
 
 def decode(scores: Sequence[Sequence[float]], prompt: Prompt) -> list[Span]:
-    """The likeliest spans word by word; SAME is open only to a word that follows an entity's word."""
+    """The likeliest spans word by word; SAME is open only to a word that follows an entity's word.
+
+    A word with the label of the one before and at most blanks between goes on with its entity, whether the model says
+    SAME or begins anew: two mentions of a label that nothing separates are rarer than a small model's doubt.
+    """
     names = (OUTSIDE, SAME, *prompt.labels)
     spans: list[Span] = []
     open_span = False
     for (start, end), row in zip(prompt.words, scores, strict=True):
         allowed = range(len(names)) if open_span else [i for i in range(len(names)) if names[i] != SAME]
         name = names[max(allowed, key=lambda i: row[i])]
+        if open_span and name == spans[-1].label and not prompt.text[spans[-1].end : start].strip(" "):
+            name = SAME
         open_span = name != OUTSIDE
         if name == SAME:
             spans[-1] = Span(spans[-1].start, end, spans[-1].label)

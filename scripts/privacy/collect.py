@@ -27,8 +27,9 @@ _PHONE = re.compile(r"(?<![\w/])(?:\+|\()?\d(?:[ .()-]{0,2}\d){8,}(?![\w/])")
 class IdentifierPolicy:
     """Where direct identifiers stand: meta keys, index columns and labels, each with its kind; how dates are written.
 
-    A kind is name, number (record, telephone, e-mail), address or birth. `index` is a CSV with a column `patient` and
-    columns named as the meta keys. `birth_cues` are the words before a birth date in a text.
+    A kind is name, number (record, telephone, e-mail), address or birth. Nothing is proved by the full names in the
+    file `public_names`, nor by single given names and surnames that are common in one of `public_locales`. `index` is a
+    CSV with a column `patient` and columns named as the meta keys. `birth_cues` are the words before a birth date.
     """
 
     meta: Mapping[str, str]
@@ -37,6 +38,7 @@ class IdentifierPolicy:
     birth_cues: list[str]
     index: str | None = None
     public_names: str | None = None
+    public_locales: list[str] = field(default_factory=list)
     month_names: MonthNames = field(init=False, repr=False, compare=False)
 
     def __post_init__(self):
@@ -66,16 +68,23 @@ class IdentifierPolicy:
                 yield self.labels[span.label], note.mention(span)
 
     def public_keys(self) -> set[str]:
-        """The names in `public_names`, one a line, that prove nothing when they are found."""
+        """The full names in `public_names`, one a line, that prove nothing when they are found."""
+        return {key for line in self._public_lines() for key in keys_of("name", line)}
+
+    def public_parts(self) -> set[str]:
+        """Given names and surnames that many people have: those of `public_names` and of Faker's `public_locales`."""
+        names = [*self._public_lines(), *(name for locale in self.public_locales for name in common_names(locale))]
+        return {token.text for name in names for token in tokenize(name)}
+
+    def _public_lines(self) -> list[str]:
         if self.public_names is None:
-            return set()
+            return []
         names = Path(self.public_names)
         if not names.is_file():
             raise UserError(
                 f"{self.public_names} does not exist", "Mend 'public_names' in the policy, or set it to null"
             )
-        lines = names.read_text(encoding="utf8").splitlines()
-        return {key for line in lines for key in keys_of("name", line)}
+        return names.read_text(encoding="utf8").splitlines()
 
     def _known_values(self, notes: list[Note]) -> Iterator[tuple[Kind, str]]:
         for note in notes:
@@ -118,6 +127,19 @@ class IdentifierPolicy:
                     if first <= 3:
                         yield "birth", " ".join(t.text for t in near[first : last + 1])
                     break
+
+
+def common_names(locale: str) -> Iterator[str]:
+    """Faker's given names and surnames of LOCALE (es_ES, sv_SE, ...)."""
+    from faker import Faker
+
+    try:
+        providers = Faker(locale).get_providers()
+    except AttributeError:
+        raise UserError(f"Faker has no locale '{locale}'", "Mend 'public_locales' in the policy") from None
+    for provider in providers:
+        for kind in ("first_names", "first_names_male", "first_names_female", "last_names"):
+            yield from getattr(provider, kind, ())
 
 
 def load_identifier_policy(path: Path) -> IdentifierPolicy:

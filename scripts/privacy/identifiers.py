@@ -29,7 +29,8 @@ MEANING = (
 class DirectIdentifiers:
     """ "I read the corpus, or search it for a person I know: is a name, a number, an address or a date there?"
 
-    Single given names and surnames are counted; they fail with `fail_on_name_parts`, as in the shipped policies.
+    Single given names and surnames that are no public ones are counted; they fail with `fail_on_name_parts`, as in the
+    shipped policies.
     """
 
     identifiers: IdentifierPolicy
@@ -41,7 +42,7 @@ class DirectIdentifiers:
         """FAIL names the notes to drop; INCONCLUSIVE if no identifier of the private notes is known."""
         leaks = Leaks(self.identifiers, evidence)
         manners = {id: sorted({hit.manner for hit in hits}) for id, hits in leaks.hits.items() if hits}
-        parts = [note.id for note in evidence.synthetic if leaks.parts_in(note)]
+        parts = [note.id for note in evidence.synthetic if leaks.has_rare_part(note)]
         offenders = {id: "identifier: " + ", ".join(found) for id, found in manners.items()}
         if self.fail_on_name_parts:
             offenders |= {id: "identifier: part of a name" for id in parts if id not in offenders}
@@ -82,10 +83,15 @@ class Leaks:
         self.by_chance = _by_chance(list(found.values()), held)
         self.hits = {id: [hit for hit in hits if hit.manner not in self.by_chance] for id, hits in found.items()}
         self._parts = self.known.parts - {token.text for tokens in control for token in tokens}
+        self._rare = self._parts - policy.public_parts()
 
     def parts_in(self, note: Note) -> list[int]:
         """The indices of NOTE's tokens that are a given name or surname of the list and stand in no holdout note."""
         return [i for i, token in enumerate(tokenize(searchable(note))) if token.text in self._parts]
+
+    def has_rare_part(self, note: Note) -> bool:
+        """Whether NOTE has a given name or surname of the list that stands in no holdout note and no public list."""
+        return any(token.text in self._rare for token in tokenize(searchable(note)))
 
 
 def _by_chance(synthetic: list[list[Hit]], holdout: list[list[Hit]]) -> dict[str, dict[str, Any]]:

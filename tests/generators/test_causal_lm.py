@@ -1,8 +1,13 @@
+from itertools import islice
+
 import pytest
 
+from scripts.generators import causal_lm
 from scripts.generators.causal_lm import CausalLM, make_pretrained, make_scratch
+from scripts.generators.surrogates import make_surrogates
 from scripts.llm.local import LocalModel
 from scripts.notes.errors import UserError
+from scripts.notes.note import Note, Span
 
 WRITING = {"temperature": 1.0, "max_new_tokens": 60, "batch_size": 8, "min_words": 3, "max_attempts": 60}
 
@@ -68,3 +73,58 @@ def test_openings_come_from_the_notes_whose_identifiers_the_gate_looks_for(toy_l
     for request, _ in zip(requests, range(20), strict=False):
         assert len(request.opening.split()) == 3
         assert any(text.startswith(request.opening) for text in texts)
+
+
+IDENTIFIERS = ("Zoilo", "Quiroga", "4821-0093")
+
+
+def test_with_surrogates_neither_adapting_nor_writing_sees_a_labelled_identifier(
+    toy_lm, toy_notes, tmp_path, monkeypatch
+):
+    names = (Span(0, 13, "NAME"), Span(15, 24, "ID"))
+    notes = [Note(f"n{i}", f"Zoilo Quiroga, 4821-0093, note {i}. Seen in clinic.", names) for i in range(4)]
+    writing = WRITING | {"prompt": "opening", "n_words": 3, "max_attempts": 0, "min_words": 1000, "max_new_tokens": 2}
+    surrogates = make_surrogates("es_ES", {"NAME": "name", "ID": "number"}, copies=2)
+    generator = make_pretrained(toy_lm, [], {"n_epochs": 1}, writing, lora={"r": 2}, surrogates=surrogates)
+    local, seen, asked = LocalModel(toy_lm), [], []
+    finetune, complete = causal_lm.finetune, LocalModel.complete
+
+    def train(model, train, *args):
+        seen.extend(local.tokenizer.decode(example.ids, clean_up_tokenization_spaces=False) for example in train)
+        return finetune(model, train, *args)
+
+    def draw(self, prompts, *args, **kwargs):
+        asked.extend(prompts)
+        return complete(self, prompts, *args, **kwargs)
+
+    monkeypatch.setattr(causal_lm, "finetune", train)
+    monkeypatch.setattr(LocalModel, "complete", draw)
+    generator.adapt(notes, toy_notes[:2], tmp_path, 0, -1)
+    with pytest.raises(UserError, match="fit"):
+        write(generator, tmp_path, notes, 4, 0, tmp_path / "work")
+    shown = [note.text for note in generator._shown(notes, 0)]
+    assert [text.removeprefix("<|end|>").removesuffix("<|end|>") for text in seen] == shown
+    assert len(set(shown)) == 2 * len(notes)
+    assert asked and all(any(text.startswith(opening) for text in shown) for opening in asked)
+    assert not any(identifier in text for text in [*seen, *asked] for identifier in IDENTIFIERS)
+
+
+def test_with_mentions_a_note_is_learned_and_asked_for_by_what_it_mentions(toy_lm, toy_notes):
+    generator = make_pretrained(toy_lm, ["genre"], {}, WRITING, lora={"r": 2}, mentions=True)
+    tokenizer = LocalModel(toy_lm).tokenizer
+    # the labels of n0; of a note without labels, the mentions that it shares with the labelled ones
+    unlabelled = Note("u", "Echo, aspirin and warfarin.", None, {"genre": "ward"})
+    prefixes = [
+        (toy_notes[0], "genre: clinic\nmentions: aspirin; metformin; CT head; ceftriaxone; chest x-ray\n\n"),
+        (unlabelled, "genre: ward\nmentions: Echo; aspirin\n\n"),
+    ]
+    for note, prefix in prefixes:
+        (example,) = generator._examples([note], toy_notes, tokenizer)
+        assert tokenizer.decode(example.ids, clean_up_tokenization_spaces=False) == f"{prefix}{note.text}<|end|>"
+        learned = [token for token in example.targets if token != -100]
+        assert tokenizer.decode(learned, clean_up_tokenization_spaces=False) == f"{note.text}<|end|>"
+    for request in islice(generator._requests(toy_notes, 0), 20):
+        genre, mentions, *rest = request.prompt.split("\n")
+        assert genre in ("genre: clinic", "genre: ward")
+        assert mentions.startswith("mentions: ")
+        assert rest == ["", ""]

@@ -46,6 +46,26 @@ def test_a_text_that_ends_by_itself_is_told_from_one_cut_off(toy_lm):
     assert (ended[0].text, ended[0].finish_reason) == ("", "stop")
 
 
+def test_a_text_that_has_ended_writes_nothing_more_while_others_of_its_batch_go_on(toy_lm):
+    local, greedy = LocalModel(toy_lm), Sampling(max_new_tokens=24)
+    prompts = [f"{prompt} {word}" for prompt in PROMPTS for word in ("in", "May", "40 mg")][:11]
+
+    def go_on(prompt):
+        ids = torch.tensor([local.encode(prompt)])
+        return local.model.generate(ids, do_sample=False, max_new_tokens=24, pad_token_id=0)[0, ids.shape[1] :].tolist()
+
+    endless = [go_on(prompt) for prompt in prompts]
+    # The end token shall be one that some write early, some late and some never, and after which most go on.
+    n_ends = {t: sum(t in row[:-1] for row in endless) for row in endless for t in row}
+    end = max(n_ends, key=lambda t: (n_ends[t] < len(prompts)) * len({row.index(t) for row in endless if t in row}))
+    local.tokenizer.eos_token = local.tokenizer.convert_ids_to_tokens(end)
+    cut = [row[: row.index(end)] if end in row else row for row in endless]
+    assert len({len(row) for row in cut}) > 2 and {end in row for row in endless} == {True, False}
+    done = list(local.complete(prompts, greedy, batch_size=11))
+    assert [c.text for c in done] == [local.tokenizer.decode(row, clean_up_tokenization_spaces=False) for row in cut]
+    assert [c.finish_reason for c in done] == ["stop" if end in row else "length" for row in endless]
+
+
 def test_text_survives_the_tokenizer(local):
     text = "Pt Ms. Jõgi  c/o SOB x3/7.\n\nRx: furosemiidi 40mg 心"
     assert local.tokenizer.decode(local.encode(text), clean_up_tokenization_spaces=False) == text

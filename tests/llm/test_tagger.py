@@ -1,3 +1,5 @@
+import re
+
 import pytest
 
 from scripts.llm.finetune import Schedule, finetune
@@ -46,6 +48,29 @@ def test_decoding_takes_the_likeliest_and_never_goes_on_with_nothing():
     # columns: other, same, DRUG, PROCEDURE
     scores = [[0.2, 0.9, 0.1, 0.1], [0.1, 0.2, 0.1, 0.8], [0.1, 0.9, 0.2, 0.3], [0.9, 0.1, 0.1, 0.1], [0, 0, 1, 0]]
     assert decode(scores, prompt) == [Span(4, 11, "PROCEDURE"), Span(16, 23, "DRUG")]
+
+
+@pytest.mark.parametrize(
+    ("text", "labels", "found"),
+    [
+        ("low dose  aspirin", "D D D", ["low dose  aspirin"]),
+        ("low dose aspirin", "D s D", ["low dose aspirin"]),
+        ("aspirin, heparin", "D D", ["aspirin", "heparin"]),
+        ("aspirin-heparin", "D D", ["aspirin", "heparin"]),
+        ("aspirin\nheparin", "D D", ["aspirin", "heparin"]),
+        ("aspirin \n heparin", "D D", ["aspirin", "heparin"]),
+        ("aspirin heparin echo", "D D P", ["aspirin heparin", "echo"]),
+        ("echo aspirin CT head", "P D P P", ["echo", "aspirin", "CT head"]),
+        ("aspirin then heparin", "D o D", ["aspirin", "heparin"]),
+    ],
+)
+def test_a_word_goes_on_with_the_entity_of_its_label_if_only_blanks_lie_between(text, labels, found):
+    prompt = Prompt("", text, tuple(match.span() for match in re.finditer(r"\w+", text)), LABELS)
+    # columns: other, same, DRUG, PROCEDURE
+    scores = [[float(column == label) for column in "osDP"] for label in labels.split()]
+    spans = decode(scores, prompt)
+    assert [text[s.start : s.end] for s in spans] == found
+    assert [s.label[0] for s in spans] == [{"echo": "P", "CT head": "P"}.get(mention, "D") for mention in found]
 
 
 def test_it_learns_and_answers_with_tagged_copies_of_the_passage(toy_lm, toy_notes, tmp_path):

@@ -1,0 +1,68 @@
+"""Every annotator that the embedded models allow, on the shipped notes: strict F1 by label on holdout, then on gold.
+
+`make bench NAME=annotators`, after `spacy project run models` and `prepare`. The default is chosen on the holdout rows;
+the gold rows are only reported. One training seed.
+"""
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import srsly
+
+from benchmarks.table import Row, write_table
+from scripts.annotators.load import load_annotator, predict
+from scripts.notes.jsonl import read_notes
+from scripts.notes.task import read_task
+from scripts.notes.tokenizer import blank
+from scripts.scoring.report import compare_systems
+from scripts.scoring.spans import count_notes
+from scripts.teach import main as teach
+
+ANNOTATORS = ("zero_shot", "few_shot", "lists", "embedded", "teacher", "dictionary")
+CORPUS, TAUGHT = Path("corpus"), Path("training/annotator")
+SEED = 0
+
+
+def main() -> None:
+    """Teach what can be taught, score all, and write metrics/bench/annotators.json."""
+    variables = srsly.read_yaml("project.yml")["vars"]
+    task = Path(f"configs/task/{variables['task']}.yml")
+    configs = [Path(f"configs/annotator/{name}.cfg") for name in ANNOTATORS]
+    teach(
+        CORPUS / "private.jsonl",
+        CORPUS / "holdout.jsonl",
+        TAUGHT,
+        config=configs,
+        task=task,
+        ner=Path(f"configs/ner/{variables['ner']}.cfg"),
+        lang=variables["lang"],
+        seed=SEED,
+        gpu_id=-1,
+    )
+    write_table("annotators", [row for part in ("holdout", "gold") for row in score(part, configs, task)])
+
+
+def score(part: str, configs: list[Path], task: Path) -> Iterator[Row]:
+    """The rows of one PART of the notes: seconds a note, and strict F1 by label."""
+    scheme, nlp = read_task(task), blank("en")
+    notes = list(scheme.restrict(read_notes(CORPUS / f"{part}.jsonl")))
+    counts, seconds = {}, {}
+    for path in configs:
+        annotator = load_annotator(path, {"lang": "en", "task": str(task)})
+        start = time.monotonic()
+        predicted = {note.id: note.with_labels(scheme.labels) for note in predict(annotator, notes)}
+        seconds[path.stem] = (time.monotonic() - start) / len(notes)
+        counts[path.stem] = count_notes(notes, predicted, list(scheme.labels), nlp)[None]
+    report = compare_systems(counts, list(scheme.labels))
+    for name, system in report["systems"].items():
+        yield Row(f"{part}: {name}, time a note, loading included", round(seconds[name], 2), "s", len(notes), SEED)
+        for scope in ("micro", *scheme.labels):
+            strict = system["scores"][scope]["strict"]
+            yield Row(
+                f"{part}: {name}, strict F1 {scope}", strict["f1"], "F1", len(notes), SEED, tuple(strict["ci95"])
+            )
+
+
+if __name__ == "__main__":
+    main()
