@@ -59,9 +59,7 @@ def score(part: str, configs: list[Path], task: Path) -> Iterator[Row]:
         yield Row(f"{part}: {name}, time a note, loading included", round(seconds[name], 2), "s", len(notes), SEED)
         for scope in ("micro", *scheme.labels):
             strict = system["scores"][scope]["strict"]
-            yield Row(
-                f"{part}: {name}, strict F1 {scope}", strict["f1"], "F1", len(notes), SEED, tuple(strict["ci95"])
-            )
+            yield Row(f"{part}: {name}, strict F1 {scope}", strict["f1"], "F1", len(notes), SEED, tuple(strict["ci95"]))
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 """Notes written by a causal language model: a pretrained one with LoRA, or one trained from scratch."""
 
 import json
+import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -10,7 +11,15 @@ from typing import TYPE_CHECKING, Any
 
 import spacy
 
-from scripts.generators.control import Mentions, Request, control_requests, opening_requests, prefix_of
+from scripts.generators.control import (
+    PART,
+    Mentions,
+    Request,
+    control_requests,
+    opening_requests,
+    passages_of,
+    prefix_of,
+)
 from scripts.generators.filters import reason_to_reject
 from scripts.generators.surrogates import Surrogates
 from scripts.llm.finetune import Example, Lora, Schedule, add_lora, finetune
@@ -51,8 +60,9 @@ class Writing:
 class CausalLM:
     """A generator whose adapted model lives in one folder. BASE None: from scratch, with a tokenizer of its own.
 
-    With SURROGATES it sees the private notes with other identifiers than theirs. With MENTIONS the prefix lists what
-    the note mentions, and new notes are asked for with mentions of many notes: of drugs, never of names.
+    With SURROGATES it sees the private notes with other identifiers than theirs. With MENTIONS (labels) the prefix
+    lists what the note mentions, and new notes are asked for with mentions of many notes: of drugs, never of names.
+    With PASSAGE it learns and writes passages of so many words, each with its own prefix: small models lose the thread.
     """
 
     base: str | None
@@ -64,7 +74,8 @@ class CausalLM:
     shape: dict[str, int] = field(default_factory=dict)
     four_bit: bool = False
     surrogates: Surrogates | None = None
-    mentions: bool = False
+    mentions: tuple[str, ...] = ()
+    passage: int | None = None
 
     def adapt(
         self, notes: Sequence[Note], holdout: Sequence[Note], out: Path, seed: int, gpu_id: int
@@ -118,8 +129,6 @@ class CausalLM:
                 model = model or self._adapted(out, gpu_id)
                 write_json(path, self._draw(model, batch, seed * 100_003 + number))
             for request, (text, finish_reason) in zip(batch, json.loads(path.read_text("utf8")), strict=True):
-                if self.writing.cut and finish_reason == "length":
-                    text, finish_reason = text.rpartition("\n")[0], "cut"
                 text = (request.opening + text).strip()
                 reason = reason_to_reject(text, finish_reason, self.writing.min_words, seen)
                 if reason:
@@ -157,11 +166,12 @@ class CausalLM:
     def _examples(
         self, notes: Sequence[Note], private: Sequence[Note], tokenizer: "PreTrainedTokenizerBase"
     ) -> Iterator[Example]:
-        """One example a note, the control prefix given and the end learned; long notes in several windows."""
-        mentions = Mentions(private if self.mentions else ())
-        for note in notes:
+        """One example a note or passage, the control prefix given and the end learned; long ones in several windows."""
+        mentions = self._mentions(private)
+        for note in [passage for whole in notes for passage in passages_of(whole, self.passage)]:
             # A note without a prefix begins where another has ended, as `LocalModel.complete` begins an empty prompt.
-            asked = prefix_of(note.meta, self.keys, mentions.of(note) if self.mentions else ())
+            listed = mentions.of(note.with_labels(self.mentions)) if mentions else ()
+            asked = prefix_of(note.meta, (*self.keys, PART), listed)
             prefix = tokenizer(asked, add_special_tokens=False).input_ids or [tokenizer.eos_token_id]
             ids = prefix + tokenizer(note.text, add_special_tokens=False).input_ids + [tokenizer.eos_token_id]
             for start in range(0, len(ids), self.max_tokens):
@@ -170,13 +180,31 @@ class CausalLM:
     def _requests(self, notes: Sequence[Note], seed: int) -> Iterator[Request]:
         if self.writing.prompt == "opening":
             return opening_requests(notes, self.writing.n_words, seed)
-        return control_requests(notes, self.keys, seed, Mentions(notes) if self.mentions else None)
+        return control_requests(notes, self.keys, seed, self._mentions(notes), self.passage)
+
+    def _mentions(self, notes: Sequence[Note]) -> Mentions | None:
+        if not self.mentions:
+            return None
+        return Mentions([part for note in notes for part in passages_of(note.with_labels(self.mentions), self.passage)])
 
     def _draw(self, model: LocalModel, batch: Sequence[Request], seed: int) -> list[tuple[str, str]]:
+        """The text and the finish_reason of each request of BATCH, its passages one below the other."""
         w = self.writing
         sampling = Sampling(w.temperature, w.top_p, w.top_k, w.max_new_tokens)
-        done = model.complete([r.prompt for r in batch], sampling, batch_size=len(batch), seed=seed)
-        return [(c.text, c.finish_reason) for c in done]
+        done = model.complete([p for r in batch for p in r.prompts], sampling, batch_size=w.batch_size, seed=seed)
+        texts = []
+        for request in batch:
+            parts = list(islice(done, len(request.prompts)))
+            is_cut_off = any(part.finish_reason == "length" for part in parts)
+            text = "\n".join(_cut(p.text) if w.cut and p.finish_reason == "length" else p.text for p in parts)
+            texts.append((text, "length" if is_cut_off and not w.cut else "stop"))
+        return texts
+
+
+def _cut(text: str) -> str:
+    """TEXT up to its last whole line or sentence."""
+    ends = [match.end() for match in re.finditer(r"\n|[.!?](?=\s)", text)]
+    return text[: ends[-1]].rstrip() if ends else text
 
 
 def _given(block: dict[str, Any] | None, kind: type, where: str) -> Any:
@@ -196,12 +224,15 @@ def make_pretrained(
     max_tokens: int = 512,
     four_bit: bool = False,
     surrogates: Surrogates | None = None,
-    mentions: bool = False,
+    mentions: list[str] | None = None,
+    passage: int | None = None,
 ) -> CausalLM:
     """A pretrained causal LM (BASE: folder or hub name), adapted with LoRA, or whole where LORA is null.
 
     FOUR_BIT trains the LoRA weights on a quantised model (QLoRA); it needs a GPU.
     """
+    if surrogates and mentions:
+        raise UserError("[generator] has surrogates and mentions", "Choose one: notes with surrogates have no labels")
     return CausalLM(
         base,
         tuple(control),
@@ -211,7 +242,8 @@ def make_pretrained(
         None if lora is None else _given(lora, Lora, "lora"),
         four_bit=four_bit,
         surrogates=surrogates,
-        mentions=mentions,
+        mentions=tuple(mentions or ()),
+        passage=passage,
     )
 
 

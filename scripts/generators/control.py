@@ -6,29 +6,49 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from scripts.notes.note import Note
+from scripts.notes.note import Note, Span
+from scripts.notes.windows import cut_windows
+
+PART = "part"  # the control key that says which passage of a note is asked for
 
 
 @dataclass(frozen=True)
 class Request:
-    """The text that generation starts from, and what the synthetic note's meta will say of it."""
+    """What generation starts from, a prompt for each passage, and what the synthetic note's meta will say of it."""
 
-    prompt: str
+    prompts: tuple[str, ...]
     meta: Mapping[str, Any]
-    opening: str = ""  # the part of the prompt that belongs to the note
+    opening: str = ""  # the part of the first prompt that belongs to the note
+
+
+def passages_of(note: Note, n_words: int | None) -> list[Note]:
+    """NOTE in passages of at most N_WORDS words that say in their meta which part they are; None: the note itself."""
+    if n_words is None:
+        return [note]
+    words = [match.span() for match in re.finditer(r"\S+", note.text)]
+    windows = cut_windows(note.text, words, n_words)
+    passages = []
+    for number, ((start, end), _) in enumerate(windows, 1):
+        text = note.text[start:end].rstrip()
+        inside = [s for s in note.spans or () if start <= s.start and s.end <= start + len(text)]
+        spans = tuple(Span(s.start - start, s.end - start, s.label) for s in inside)
+        meta = {**note.meta, PART: f"{number} of {len(windows)}"}
+        passages.append(Note(note.id, text, None if note.spans is None else spans, meta))
+    return passages
 
 
 class Mentions:
-    """The mentions of the labelled among NOTES: which of them a note holds, and which a new note shall hold."""
+    """The mentions of the labelled among NOTES (or passages): which of them one holds, which a new one shall hold."""
 
     def __init__(self, notes: Sequence[Note]):
-        self._labelled = [note for note in notes if note.spans]
+        self._labelled = [note for note in notes if note.spans is not None]
         self._pools: dict[str, list[str]] = {}
         for note in self._labelled:
             for span in note.spans or ():
                 self._pools.setdefault(span.label, []).append(_one_line(note.mention(span)))
         known = sorted({text for pool in self._pools.values() for text in pool}, key=lambda text: (-len(text), text))
-        self._known = re.compile(rf"(?<!\w)(?:{'|'.join(map(re.escape, known))})(?!\w)") if known else None
+        names = "|".join(r"\s+".join(map(re.escape, text.split())) for text in known)
+        self._known = re.compile(rf"(?<!\w)(?:{names})(?!\w)", re.IGNORECASE) if known else None
 
     def of(self, note: Note) -> list[str]:
         """NOTE's mentions in their order, each once: its labels' or, of a note without labels, those that it shares."""
@@ -39,7 +59,7 @@ class Mentions:
         return list(dict.fromkeys(map(_one_line, found)))
 
     def draw(self, rng: random.Random) -> list[str]:
-        """As many mentions of each label as one of the labelled notes has, from all of them: nobody's own list."""
+        """Mentions from all labelled notes, of the labels that one of them has, each once: nobody's own list."""
         if not self._labelled:
             return []
         labels = [span.label for span in sorted(rng.choice(self._labelled).spans or ())]
@@ -56,14 +76,21 @@ def prefix_of(meta: Mapping[str, Any], keys: Sequence[str], mentions: Sequence[s
 
 
 def control_requests(
-    notes: Sequence[Note], keys: Sequence[str], seed: int, mentions: Mentions | None = None
+    notes: Sequence[Note],
+    keys: Sequence[str],
+    seed: int,
+    mentions: Mentions | None = None,
+    n_words: int | None = None,
 ) -> Iterator[Request]:
     """Endless requests whose control values are distributed as in NOTES (joint, drawn with replacement)."""
     rng = random.Random(seed)
     while True:
-        meta = rng.choice(notes).meta
-        drawn = mentions.draw(rng) if mentions else []
-        yield Request(prefix_of(meta, keys, drawn), {k: meta[k] for k in keys if meta.get(k) not in (None, "")})
+        note = rng.choice(notes)
+        prompts = [
+            prefix_of(passage.meta, (*keys, PART), mentions.draw(rng) if mentions else ())
+            for passage in passages_of(note, n_words)
+        ]
+        yield Request(tuple(prompts), {k: note.meta[k] for k in keys if note.meta.get(k) not in (None, "")})
 
 
 def opening_requests(notes: Sequence[Note], n_words: int, seed: int) -> Iterator[Request]:
@@ -73,7 +100,7 @@ def opening_requests(notes: Sequence[Note], n_words: int, seed: int) -> Iterator
         text = rng.choice(notes).text
         words = list(re.finditer(r"\S+", text))[:n_words]
         opening = text[: words[-1].end()]
-        yield Request(opening, {}, opening)
+        yield Request((opening,), {}, opening)
 
 
 def _one_line(mention: str) -> str:

@@ -10,7 +10,6 @@ from scripts.notes.step import load_config
 def load_generator(path: Path, overrides: dict[str, Any] | None = None) -> Any:
     """The generator that the config PATH describes, with `adapt` and `write`."""
     import spacy
-    from confection import ConfigValidationError
 
     from scripts import functions  # noqa: F401  registers the generators
 
@@ -19,5 +18,5 @@ def load_generator(path: Path, overrides: dict[str, Any] | None = None) -> Any:
         raise UserError(f"{path} has no [generator] block", "See configs/generator/smollm2.cfg")
     try:
         return spacy.registry.resolve({"generator": config["generator"]})["generator"]
-    except ConfigValidationError as e:
+    except ValueError as e:  # confection's, or of a value that cannot be
         raise UserError(f"{path}: {e}", "Compare it with configs/generator/smollm2.cfg") from None

@@ -34,8 +34,11 @@ def _convert_gguf(target: Path) -> None:
     tokenizer = AutoTokenizer.from_pretrained(source.parent, gguf_file=source.name, legacy=False)
     # The converted tokenizer puts a chat marker before every text; notes are not chats.
     tokenizer.add_bos_token = False
+    model = AutoModelForCausalLM.from_pretrained(source.parent, gguf_file=source.name)
+    # It also takes the marker that opens a chat's turn for the one that ends it.
+    tokenizer.eos_token = tokenizer.pad_token = tokenizer.convert_ids_to_tokens(model.config.eos_token_id)
     tokenizer.save_pretrained(target)
-    AutoModelForCausalLM.from_pretrained(source.parent, gguf_file=source.name).save_pretrained(target)
+    model.save_pretrained(target)
 
 
 def _copy_encoder(target: Path) -> None:

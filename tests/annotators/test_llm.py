@@ -3,10 +3,11 @@ from pathlib import Path
 import pytest
 from spacy_llm.registry import registry
 
-from scripts.annotators.llm import make_span_task
+from scripts.annotators.llm import make_span_task, make_teach_answers
 from scripts.annotators.load import load_annotator, predict
 from scripts.llm.prompt import Answer
 from scripts.notes.errors import UserError
+from scripts.notes.jsonl import write_notes
 from scripts.notes.note import Note, Span
 from scripts.notes.tokenizer import blank
 
@@ -121,6 +122,78 @@ def test_a_prompt_shows_definitions_rivals_and_examples(tmp_path):
     assert '"DRUG": ["aspirin"]' in prompt
     assert prompt.rstrip().endswith("</note>")
     assert prompt.labels == ("DRUG", "PROCEDURE")
+
+
+def few_shot_prompt(tmp_path, notes: list[Note], **settings) -> str:
+    """The prompt for "Had a CT head" that shows passages of NOTES."""
+    write_notes(tmp_path / "examples.jsonl", notes)
+    task = make_span_task(
+        "configs/task/drugs_procedures.yml",
+        "configs/prompts/json.jinja",
+        examples=str(tmp_path / "examples.jsonl"),
+        **settings,
+    )
+    ((prompts, _),) = task.generate_prompts([blank("en")("Had a CT head")])
+    (prompt,) = prompts
+    return prompt
+
+
+def test_an_example_is_a_notes_first_passage_with_the_answer_for_that_passage(tmp_path):
+    # 14 words: a window of 8 ends at the line, after the fifth
+    text = "Heparin given on the ward.\nAspirin stopped after the colonoscopy; no heparin this night."
+    mentions = {"Heparin": "DRUG", "ward": "LOCATION", "Aspirin": "DRUG", "colonoscopy": "PROCEDURE"}
+    spans = tuple(Span(text.index(m), text.index(m) + len(m), label) for m, label in mentions.items())
+    prompt = few_shot_prompt(tmp_path, [Note("1", text, spans)], window=8)
+    answer = '{"DRUG": ["Heparin"], "PROCEDURE": [], "DISEASE": [], "TEST": []}'
+    assert f"<note>\nHeparin given on the ward.\n</note>\n{answer}\n" in prompt
+    assert "Aspirin" not in prompt
+    assert prompt.text == "Had a CT head"
+
+
+def test_examples_are_the_first_labelled_notes_and_no_more_than_asked_for(tmp_path):
+    notes = [
+        Note("unlabelled", "Took unknownol."),
+        Note("nothing found", "Slept well.", ()),
+        Note("other task's", "Lives in Ashmere.", (Span(9, 16, "LOCATION"),)),
+        *(Note(drug, f"Took {drug}.", (Span(5, 5 + len(drug), "DRUG"),)) for drug in ("onolol", "twoolol", "threolol")),
+    ]
+    prompt = few_shot_prompt(tmp_path, notes, n_examples=2)
+    assert prompt.count("<note>") == 1 + 2 + 1  # in the instruction, the examples, the passage
+    assert prompt.index("Took onolol.") < prompt.index("Took twoolol.") < prompt.index("Had a CT head")
+    assert '{"DRUG": ["onolol"]' in prompt and '{"DRUG": ["twoolol"]' in prompt
+    assert not any(word in prompt for word in ("unknownol", "Slept", "Ashmere", "threolol"))
+
+
+def test_examples_that_are_not_there_are_named_when_the_first_prompt_is_made(tmp_path):
+    task = make_span_task(
+        "configs/task/drugs_procedures.yml", "configs/prompts/json.jinja", examples=str(tmp_path / "none.jsonl")
+    )
+    with pytest.raises(UserError, match=r"none\.jsonl"):
+        list(task.passages(blank("en")("Had a CT head")))
+
+
+def test_a_local_model_taught_to_answer_in_lists_answers_in_lists(toy_lm, toy_notes, tmp_path):
+    adapter = tmp_path / "adapter"
+    path = tmp_path / "lists.cfg"
+    path.write_text(
+        CONFIG.replace("json", "lists")
+        .replace("window = 12", "window = 60")
+        .replace(
+            '"clinical.test.Canned.v1"',
+            f'"clinical.Local.v1"\nname = "{toy_lm}"\nadapter = "{adapter}"\nchat = false\nmax_new_tokens = 40',
+        )
+    )
+    nlp = load_annotator(path)
+    lora, schedule = {"r": 16, "alpha": 32, "dropout": 0.0}, {"learning_rate": 1e-2, "n_epochs": 20, "patience": 20}
+    report = make_teach_answers(toy_lm, lora, schedule)(nlp, toy_notes, toy_notes[:2], adapter, 0, -1)
+    assert report["best_dev_loss"] < report["epochs"][1]["eval_loss"]
+    # Untaught, it writes noise in which no line for a label is found.
+    annotations = {}
+    for how, config in (("taught", path.read_text()), ("untaught", path.read_text().replace(f'"{adapter}"', "null"))):
+        (tmp_path / f"{how}.cfg").write_text(config)
+        doc = load_annotator(tmp_path / f"{how}.cfg")(toy_notes[0].text)
+        annotations[how] = {k: n for k, n in doc.user_data["annotation"].items() if k.startswith("passages")}
+    assert annotations == {"taught": {"passages: read": 1}, "untaught": {"passages: truncated": 1}}
 
 
 @pytest.mark.parametrize(("key", "value"), [("form", "xml"), ("template", "none.jinja"), ("task", "none.yml")])

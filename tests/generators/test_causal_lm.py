@@ -3,7 +3,7 @@ from itertools import islice
 import pytest
 
 from scripts.generators import causal_lm
-from scripts.generators.causal_lm import CausalLM, make_pretrained, make_scratch
+from scripts.generators.causal_lm import CausalLM, _cut, make_pretrained, make_scratch
 from scripts.generators.surrogates import make_surrogates
 from scripts.llm.local import LocalModel
 from scripts.notes.errors import UserError
@@ -110,7 +110,7 @@ def test_with_surrogates_neither_adapting_nor_writing_sees_a_labelled_identifier
 
 
 def test_with_mentions_a_note_is_learned_and_asked_for_by_what_it_mentions(toy_lm, toy_notes):
-    generator = make_pretrained(toy_lm, ["genre"], {}, WRITING, lora={"r": 2}, mentions=True)
+    generator = make_pretrained(toy_lm, ["genre"], {}, WRITING, lora={"r": 2}, mentions=["DRUG", "PROCEDURE"])
     tokenizer = LocalModel(toy_lm).tokenizer
     # the labels of n0; of a note without labels, the mentions that it shares with the labelled ones
     unlabelled = Note("u", "Echo, aspirin and warfarin.", None, {"genre": "ward"})
@@ -124,7 +124,44 @@ def test_with_mentions_a_note_is_learned_and_asked_for_by_what_it_mentions(toy_l
         learned = [token for token in example.targets if token != -100]
         assert tokenizer.decode(learned, clean_up_tokenization_spaces=False) == f"{note.text}<|end|>"
     for request in islice(generator._requests(toy_notes, 0), 20):
-        genre, mentions, *rest = request.prompt.split("\n")
+        (prompt,) = request.prompts
+        genre, mentions, *rest = prompt.split("\n")
         assert genre in ("genre: clinic", "genre: ward")
         assert mentions.startswith("mentions: ")
         assert rest == ["", ""]
+
+
+def test_a_note_in_passages_is_learned_and_asked_for_part_by_part(toy_lm):
+    text = "One two three. Aspirin five six.\nCT head nine ten."
+    note = Note("n", text, (Span(15, 22, "DRUG"), Span(33, 40, "PROCEDURE")), {"genre": "ward"})
+    generator = make_pretrained(
+        toy_lm, ["genre"], {}, WRITING, lora={"r": 2}, mentions=["DRUG", "PROCEDURE"], passage=6
+    )
+    tokenizer = LocalModel(toy_lm).tokenizer
+    decoded = [
+        tokenizer.decode(e.ids, clean_up_tokenization_spaces=False)
+        for e in generator._examples([note], [note], tokenizer)
+    ]
+    assert decoded == [
+        "genre: ward | part: 1 of 2\nmentions: Aspirin\n\nOne two three. Aspirin five six.<|end|>",
+        "genre: ward | part: 2 of 2\nmentions: CT head\n\nCT head nine ten.<|end|>",
+    ]
+    request = next(generator._requests([note], 0))
+    assert [prompt.split("\n")[0] for prompt in request.prompts] == [
+        "genre: ward | part: 1 of 2",
+        "genre: ward | part: 2 of 2",
+    ]
+    assert request.meta == {"genre": "ward"}
+
+
+@pytest.mark.parametrize(
+    ("text", "kept"),
+    [
+        ("One.\nTwo. Thr", "One.\nTwo."),
+        ("One\nTw", "One"),
+        ("no end at all", "no end at all"),
+        ("5.5 mg. Th", "5.5 mg."),
+    ],
+)
+def test_a_text_cut_off_ends_at_its_last_whole_line_or_sentence(text, kept):
+    assert _cut(text) == kept

@@ -21,8 +21,8 @@ def labelled(marked: str) -> Note:
 # One drug and one procedure; one drug; nothing found.
 LABELLED = [
     labelled("Given <DRUG>aspirin</DRUG> after <PROC>CT\n  head</PROC>."),
-    labelled("On <DRUG>low-dose aspirin</DRUG> since May."),
-    labelled("Slept well."),
+    labelled("On <DRUG>aspirin 75</DRUG> since May."),
+    labelled("Slept well, declined aspirin."),
 ]
 
 
@@ -58,8 +58,14 @@ def test_a_labelled_note_has_its_own_mentions_in_order_each_once_and_on_one_line
 
 
 def test_a_note_without_labels_has_the_whole_words_of_others_mentions_longest_first():
-    note = Note("u", "CT head, low-dose aspirin, then aspirin; aspirinate and CT heads not. CT head again.")
-    assert Mentions(LABELLED).of(note) == ["CT head", "low-dose aspirin", "aspirin"]
+    pool = Mentions(LABELLED)
+    assert pool.of(Note("u", "CT head, aspirin 75, then aspirin; CT head again.")) == [
+        "CT head",
+        "aspirin 75",
+        "aspirin",
+    ]
+    assert pool.of(Note("u", "aspirin 750")) == ["aspirin"]
+    assert pool.of(Note("u", "aspirinate, CT heads, preaspirin")) == []
 
 
 def test_mentions_are_taken_as_they_are_written_and_not_as_patterns():
@@ -70,12 +76,13 @@ def test_mentions_are_taken_as_they_are_written_and_not_as_patterns():
 def test_drawn_are_as_many_of_each_label_as_a_labelled_note_has_from_all_of_them():
     pool, rng = Mentions(LABELLED), random.Random(0)
     drawn = {tuple(pool.draw(rng)) for _ in range(100)}
-    # The labels of either note with mentions, each with the drugs of both.
+    # The labels of each note, one of them without any, with the drugs of both.
     assert drawn == {
+        (),
         ("aspirin", "CT head"),
-        ("low-dose aspirin", "CT head"),
+        ("aspirin 75", "CT head"),
         ("aspirin",),
-        ("low-dose aspirin",),
+        ("aspirin 75",),
     }
 
 
@@ -100,7 +107,7 @@ def test_requests_with_mentions_repeat_with_the_seed_and_say_nothing_of_them_in_
         list(islice(control_requests(NOTES, ["genre"], seed, Mentions(LABELLED)), 50)) for seed in (3, 3, 4)
     )
     assert first == again != other
-    assert {"genre: ward\nmentions: low-dose aspirin; CT head\n\n", "genre: clinic\nmentions: aspirin\n\n"} <= {
-        r.prompt for r in first
+    assert {"genre: ward\nmentions: aspirin 75; CT head\n\n", "genre: clinic\nmentions: aspirin\n\n"} <= {
+        prompt for r in first for prompt in r.prompts
     }
     assert all(set(r.meta) == {"genre"} and not r.opening for r in first)

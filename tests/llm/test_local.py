@@ -46,24 +46,41 @@ def test_a_text_that_ends_by_itself_is_told_from_one_cut_off(toy_lm):
     assert (ended[0].text, ended[0].finish_reason) == ("", "stop")
 
 
-def test_a_text_that_has_ended_writes_nothing_more_while_others_of_its_batch_go_on(toy_lm):
+MORE = [f"{prompt} {word}" for prompt in PROMPTS for word in ("in", "May", "40 mg")][:11]
+
+
+def set_end(local, token):
+    local.tokenizer.eos_token = local.tokenizer.convert_ids_to_tokens(token)
+
+
+def test_texts_that_end_at_different_times_are_what_each_prompt_would_write_alone(toy_lm):
     local, greedy = LocalModel(toy_lm), Sampling(max_new_tokens=24)
-    prompts = [f"{prompt} {word}" for prompt in PROMPTS for word in ("in", "May", "40 mg")][:11]
 
     def go_on(prompt):
         ids = torch.tensor([local.encode(prompt)])
         return local.model.generate(ids, do_sample=False, max_new_tokens=24, pad_token_id=0)[0, ids.shape[1] :].tolist()
 
-    endless = [go_on(prompt) for prompt in prompts]
-    # The end token shall be one that some write early, some late and some never, and after which most go on.
-    n_ends = {t: sum(t in row[:-1] for row in endless) for row in endless for t in row}
-    end = max(n_ends, key=lambda t: (n_ends[t] < len(prompts)) * len({row.index(t) for row in endless if t in row}))
-    local.tokenizer.eos_token = local.tokenizer.convert_ids_to_tokens(end)
-    cut = [row[: row.index(end)] if end in row else row for row in endless]
-    assert len({len(row) for row in cut}) > 2 and {end in row for row in endless} == {True, False}
-    done = list(local.complete(prompts, greedy, batch_size=11))
+    rows = [go_on(prompt) for prompt in MORE]
+    end = max({t for row in rows for t in row}, key=lambda t: len({row.index(t) for row in rows if t in row}))
+    set_end(local, end)
+    cut = [row[: row.index(end)] if end in row else row for row in rows]
+    assert len({len(row) for row in cut}) > 2  # some early, some late
+    done = list(local.complete(MORE, greedy, batch_size=len(MORE)))
     assert [c.text for c in done] == [local.tokenizer.decode(row, clean_up_tokenization_spaces=False) for row in cut]
-    assert [c.finish_reason for c in done] == ["stop" if end in row else "length" for row in endless]
+    assert [c.finish_reason for c in done] == ["stop" if end in row else "length" for row in rows]
+
+
+def test_a_text_that_has_ended_writes_nothing_more_while_its_batch_goes_on(toy_lm, monkeypatch):
+    local, hot = LocalModel(toy_lm), Sampling(temperature=1.0, max_new_tokens=24)
+    written, decode = [], local.tokenizer.batch_decode
+    monkeypatch.setattr(local.tokenizer, "batch_decode", lambda ids, **how: written.append(ids) or decode(ids, **how))
+    list(local.complete(MORE, hot, batch_size=len(MORE)))
+    (rows,) = written
+    # One of 11 ends, early: the others' batch keeps its 11 rows, and with them all that is drawn.
+    end = next(t for t in rows[0][:5] if sum(t in row for row in rows) == 1)
+    set_end(local, end)
+    list(local.complete(MORE, hot, batch_size=len(MORE)))
+    assert written[1] == [rows[0][: rows[0].index(end)], *rows[1:]]
 
 
 def test_text_survives_the_tokenizer(local):

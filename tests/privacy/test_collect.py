@@ -85,6 +85,24 @@ def test_public_names(identifiers, tmp_path):
     assert replace(identifiers, public_names=str(names)).public_keys() == {"aloisalzheimer", "alzheimeralois"}
 
 
+def test_public_parts_are_the_words_of_the_files_names_and_of_the_locales(identifiers, tmp_path):
+    names = tmp_path / "names.txt"
+    names.write_text("Alois Alzheimer\nÖrjan Quillon-Ek\n", encoding="utf8")
+    nobody = replace(identifiers, public_locales=[])
+    assert nobody.public_parts() == set()
+    assert replace(nobody, public_names=str(names)).public_parts() == {"alois", "alzheimer", "orjan", "quillon", "ek"}
+    swedish = replace(nobody, public_locales=["sv_SE"]).public_parts()
+    assert {"lindqvist", "ulla", "bjork", "goran"} <= swedish  # without accents, as the gate reads
+    assert swedish.isdisjoint({"quiroga", "hallorann", "zbigniew"})
+    both = replace(nobody, public_names=str(names), public_locales=["sv_SE", "es_ES"]).public_parts()
+    assert both > swedish | {"alzheimer", "nunez"}
+
+
+def test_a_locale_that_faker_lacks_is_named(identifiers):
+    with pytest.raises(UserError, match=r"xx_YY.*public_locales"):
+        replace(identifiers, public_locales=["sv_SE", "xx_YY"]).public_parts()
+
+
 def test_a_kind_that_is_none_is_an_error(identifiers):
     with pytest.raises(ValueError, match="shoe"):
         replace(identifiers, meta={"size": "shoe"})

@@ -135,6 +135,29 @@ def test_a_surname_makes_a_run_of_thirteen_a_leak(clean, policy):
     assert result.offenders == {"13": RUN_WITH_IDENTIFIER}
 
 
+def test_a_name_that_many_have_proves_nothing_alone_and_much_in_a_run(clean, policy, identifiers):
+    run = "one two three four five six Mr Lindqvist eight nine ten eleven twelve"
+    private = Note("p", run, None, {"name": "Ulla Lindqvist-Hallorann"})
+    synthetic = {
+        "surname": "Mr Lindqvist",
+        "given name": "ULLA came",
+        "rare surname": "Mr Hallorann",
+        "full name": "Ulla Lindqvist-Hallorann",
+        "run": run,
+    }
+    notes = tuple(Note(what, text) for what, text in synthetic.items())
+    evidence = replace(clean, private=(private,), holdout=clean.holdout[:3], synthetic=notes)
+
+    def offenders(locales: list[str]) -> list[list[str]]:
+        public = replace(identifiers, public_locales=locales)
+        _, g1, g2 = policy.checks
+        checks = replace(g1, identifiers=public), replace(g2, identifiers=public, n_lcs_notes=1)
+        return [sorted(check(evidence).offenders) for check in checks]
+
+    assert offenders(["sv_SE"]) == [["full name", "rare surname"], ["run"]]
+    assert offenders([]) == [sorted(synthetic), ["run"]]
+
+
 def test_what_the_holdout_holds_as_well_is_excused_unless_it_is_the_patients_own(clean, policy, victim):
     held = Note("h", f"{victim.text} Zbigniew Öberg-Hallorann 0271 440 918 26 HN 4821-0093", None, {"patient": "H1"})
     synthetic = tuple(
