@@ -56,13 +56,13 @@ def bench(name: str, variables: Mapping[str, str], seeds: Sequence[int], targets
     ):
         rows.append(Row(measure, round(value, 1), unit, 1, seeds[0], None, limit, limit and value <= limit))
     task, lang = read_task(Path(f"configs/task/{values['task']}.yml")), values["lang"]
-    runs = [count_predictions(task.labels, lang)]
-    for seed in seeds[1:]:
-        for step in TRAINED:
+    runs = []
+    for seed in seeds:
+        for step in TRAINED if runs else ():
             project_run(ROOT, step, overrides=overrides | {"vars.seed": str(seed)})
         runs.append(count_predictions(task.labels, lang))
-    report = compare_systems({name: np.stack([run[name] for run in runs]) for name in runs[0]}, list(task.labels))
-    write_table(name, rows + score_rows(report, seeds, targets))
+        report = compare_systems({name: np.stack([run[name] for run in runs]) for name in runs[0]}, list(task.labels))
+        write_table(name, rows + score_rows(report, seeds[: len(runs)], targets))
 
 
 def count_predictions(labels: Sequence[str], lang: str) -> dict[str, np.ndarray]:
