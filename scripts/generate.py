@@ -21,7 +21,7 @@ def main(
     seed: int = Opt(0),
     gpu_id: int = Opt(-1),
 ):
-    """Write exactly N_NOTES synthetic notes; say how many texts were rejected, and why."""
+    """Write exactly N_NOTES synthetic notes; say how many texts were cut or rejected, and why."""
     inputs = {"generator": generator / "manifest.json", "private": private}
     settings = {**load_config(config), "n_notes": n_notes}
     work = synthetic.with_suffix(".work")
@@ -30,7 +30,7 @@ def main(
         work.mkdir(parents=True)
         write_manifest(work, inputs=inputs, config=settings, sensitivity="private", counts={}, seed=seed)
     with tqdm(total=n_notes, unit="note") as bar:
-        notes, rejected = load_generator(config).write(
+        notes, faults = load_generator(config).write(
             generator,
             list(read_notes(private)),
             n_notes,
@@ -41,10 +41,11 @@ def main(
         )
         bar.update(len(notes) - bar.n)
     write_notes(synthetic, notes)
-    counts = {"n_notes": len(notes), "rejected": dict(rejected)}
+    n_cut = faults.pop("cut", 0)
+    counts = {"n_notes": len(notes), "n_cut": n_cut, "rejected": dict(faults)}
     write_manifest(synthetic, inputs=inputs, config=settings, sensitivity="synthetic", counts=counts, seed=seed)
     shutil.rmtree(work)
-    msg.good(f"{len(notes)} notes; rejected: {dict(rejected) or 'none'}", synthetic)
+    msg.good(f"{len(notes)} notes, {n_cut} cut at the limit; rejected: {dict(faults) or 'none'}", synthetic)
 
 
 if __name__ == "__main__":

@@ -105,7 +105,7 @@ class CausalLM:
         work: Path,
         on_progress: Report,
     ) -> tuple[list[Note], Counter[str]]:
-        """N_NOTES synthetic notes from the model in OUT, and how many texts were rejected for each reason.
+        """N_NOTES synthetic notes by the model in OUT, and how many texts had each fault: rejected, or "cut" and kept.
 
         WORK keeps finished batches, so that the same call after an interruption draws none of them again.
         """
@@ -113,7 +113,7 @@ class CausalLM:
             raise UserError(f"no adapted generator in {out}", "Run the `adapt` step first")
         model: LocalModel | None = None
         kept: list[Note] = []
-        rejected: Counter[str] = Counter()
+        faults: Counter[str] = Counter()
         seen: set[str] = set()
         requests = self._requests(self._shown(notes, seed), seed)
         n_drawn = 0
@@ -132,14 +132,15 @@ class CausalLM:
                 text = (request.opening + text).strip()
                 reason = reason_to_reject(text, finish_reason, self.writing.min_words, seen)
                 if reason:
-                    rejected[reason] += 1
+                    faults[reason] += 1
                     continue
+                faults["cut"] += finish_reason == "cut"
                 kept.append(Note(f"s{len(kept) + 1:05}", text, None, dict(request.meta)))
                 if len(kept) == n_notes:
-                    return kept, rejected
+                    return kept, +faults
             on_progress(len(kept))
         raise UserError(
-            f"only {len(kept)} of {n_notes} notes were fit ({dict(rejected)} rejected)",
+            f"only {len(kept)} of {n_notes} notes were fit ({dict(faults)})",
             "Adapt for longer, or raise max_new_tokens or max_attempts in the generator's config",
         )
 
@@ -195,9 +196,9 @@ class CausalLM:
         texts = []
         for request in batch:
             parts = list(islice(done, len(request.prompts)))
-            is_cut_off = any(part.finish_reason == "length" for part in parts)
             text = "\n".join(_cut(p.text) if w.cut and p.finish_reason == "length" else p.text for p in parts)
-            texts.append((text, "length" if is_cut_off and not w.cut else "stop"))
+            is_whole = all(part.finish_reason == "stop" for part in parts)
+            texts.append((text, "stop" if is_whole else "cut" if w.cut else "length"))
         return texts
 
 
