@@ -33,7 +33,7 @@ def test_choices_are_the_only_competitors(local):
     with torch.no_grad():
         logits = local.model(**inputs).logits[0, 1]
         expected = -logits[[3, 9]].log_softmax(0)[1]
-        assert loss_of(local.model, targets, (3, 9), **inputs).item() == pytest.approx(expected.item(), abs=1e-4)
+        assert loss_of(local.model, targets, (3, 9), **inputs).item() == pytest.approx(expected.item(), abs=5e-3)
 
 
 def test_only_the_adapter_of_the_last_layer_learns(local, tmp_path):
