@@ -91,7 +91,7 @@ def test_adapt_and_generate_go_on_after_ctrl_c(tmp_path, toy_lm, notes):
 
 def test_teach_and_annotate_go_on_after_ctrl_c(tmp_path, toy_lm, notes):
     config, out = tmp_path / "tagger.cfg", tmp_path / "annotator"
-    text = Path("configs/annotator/embedded.cfg").read_text("utf8").split("[teach]")[0]
+    text = Path("configs/annotator/embedded.cfg").read_text("utf8").split("\n[teach]\n")[0] + "\n"
     text = text.replace("training/base/smollm2", toy_lm).replace("training/annotator/embedded", str(out / "tagger"))
     teaching = '[teach]\n@misc = "clinical.teach_tagger.v1"\nbase = ${vars.base}\n'
     config.write_text(text.replace("window = 80", "window = 10") + teaching + LORA.format("teach", 12))

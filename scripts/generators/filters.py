@@ -5,10 +5,12 @@ from collections import Counter
 
 
 def reason_to_reject(text: str, finish_reason: str, min_words: int, seen: set[str]) -> str | None:
-    """Why TEXT is no note (empty, truncated, loop, duplicate), or None; a text that is fit is added to SEEN."""
+    """Why TEXT is no note (empty, NUL, truncated, loop, duplicate), or None; a text that is fit is added to SEEN."""
     words = re.findall(r"\w+", text.lower())
     if len(words) < min_words:
         return "empty"
+    if "\x00" in text:  # a byte-level model can write it; no later step reads such a note
+        return "NUL"
     if finish_reason == "length":
         return "truncated"
     if repeats_itself(words):

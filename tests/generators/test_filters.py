@@ -5,6 +5,7 @@ def test_each_reason_by_an_example_of_its_own():
     seen: set[str] = set()
     fit = "Admitted with fever and given ceftriaxone after a chest x-ray"
     assert reason_to_reject("Fever.", "stop", 5, seen) == "empty"
+    assert reason_to_reject(fit + "\x00", "stop", 5, seen) == "NUL"
     assert reason_to_reject(fit, "length", 5, seen) == "truncated"
     assert reason_to_reject("takes aspirin every day " * 9, "stop", 5, seen) == "loop"
     assert reason_to_reject(fit, "stop", 5, seen) is None
