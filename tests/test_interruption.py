@@ -73,7 +73,7 @@ def test_adapt_and_generate_go_on_after_ctrl_c(tmp_path, toy_lm, notes):
     config, out = tmp_path / "generator.cfg", tmp_path / "generator"
     config.write_text(GENERATOR.format(lm=toy_lm, lora=LORA.format("generator", 12)))
     adapt = ["scripts.adapt", notes["private"], notes["holdout"], out, "--config", config]
-    assert run(adapt, until=out / "work/checkpoints/checkpoint-*") == 130
+    assert run(adapt, until=out / "work" / "checkpoints" / "checkpoint-*") == 130
     assert not (out / "manifest.json").exists()
     assert run(adapt) == 0
     assert (out / "model/adapter_config.json").is_file()
@@ -96,7 +96,7 @@ def test_teach_and_annotate_go_on_after_ctrl_c(tmp_path, toy_lm, notes):
     teaching = '[teach]\n@misc = "clinical.teach_tagger.v1"\nbase = ${vars.base}\n'
     config.write_text(text.replace("window = 80", "window = 10") + teaching + LORA.format("teach", 12))
     teach = ["scripts.teach", notes["private"], notes["holdout"], out, "--config", config, "--task", TASK]
-    assert run(teach, until=out / ".tagger.part/work/checkpoint-*") == 130
+    assert run(teach, until=out / ".tagger.part" / "work" / "checkpoint-*") == 130
     assert not (out / "tagger").exists()
     assert run(teach) == 0
     silver = tmp_path / "silver"

@@ -1,6 +1,5 @@
 """A language model as annotator: our span task for spacy-llm, and the teaching of a local model for its very prompt."""
 
-import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from functools import cached_property
@@ -22,7 +21,7 @@ from scripts.notes.errors import UserError
 from scripts.notes.jsonl import read_notes
 from scripts.notes.note import Note, Span
 from scripts.notes.task import Task, read_task
-from scripts.notes.windows import cut_windows
+from scripts.notes.windows import cut_note, cut_windows
 
 if TYPE_CHECKING:
     from spacy.language import Language
@@ -150,19 +149,10 @@ def make_span_task(
     scheme = read_task(Path(task))
 
     def shots() -> Iterable[Note]:
-        return islice(_first_passages(Path(examples), scheme, window), n_examples) if examples else ()
+        labelled = (note for note in scheme.restrict(read_notes(Path(examples))) if note.spans) if examples else ()
+        return (cut_note(note, window)[0] for note in islice(labelled, n_examples))
 
     return SpanTask(scheme, Path(template).read_text("utf8"), form, window, shots, occurrences, name)
-
-
-def _first_passages(path: Path, task: Task, window: int) -> Iterator[Note]:
-    """The first passage of each labelled note in PATH, as a note of its own."""
-    for note in task.restrict(read_notes(path)):
-        if note.spans:
-            words = [match.span() for match in re.finditer(r"\S+", note.text)]
-            (_, end), _ = cut_windows(note.text, words, window)[0]
-            text = note.text[:end].rstrip()
-            yield Note(note.id, text, tuple(s for s in note.spans if s.end <= len(text)))
 
 
 Teach = Callable[["Language", Sequence[Note], Sequence[Note], Path, int, int], dict[str, Any]]

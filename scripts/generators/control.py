@@ -3,11 +3,11 @@
 import random
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
-from scripts.notes.note import Note, Span
-from scripts.notes.windows import cut_windows
+from scripts.notes.note import Note
+from scripts.notes.windows import cut_note
 
 PART = "part"  # the control key that says which passage of a note is asked for
 
@@ -25,16 +25,11 @@ def passages_of(note: Note, n_words: int | None) -> list[Note]:
     """NOTE in passages of at most N_WORDS words that say in their meta which part they are; None: the note itself."""
     if n_words is None:
         return [note]
-    words = [match.span() for match in re.finditer(r"\S+", note.text)]
-    windows = cut_windows(note.text, words, n_words)
-    passages = []
-    for number, ((start, end), _) in enumerate(windows, 1):
-        text = note.text[start:end].rstrip()
-        inside = [s for s in note.spans or () if start <= s.start and s.end <= start + len(text)]
-        spans = tuple(Span(s.start - start, s.end - start, s.label) for s in inside)
-        meta = {**note.meta, PART: f"{number} of {len(windows)}"}
-        passages.append(Note(note.id, text, None if note.spans is None else spans, meta))
-    return passages
+    passages = cut_note(note, n_words)
+    return [
+        replace(passage, meta={**note.meta, PART: f"{number} of {len(passages)}"})
+        for number, passage in enumerate(passages, 1)
+    ]
 
 
 class Mentions:

@@ -3,6 +3,8 @@
 import re
 from collections.abc import Sequence
 
+from .note import Note, Span
+
 # Where a passage may end, best first: a blank line, a line, a sentence.
 _ENDS = (re.compile(r"\n\s*\n"), re.compile(r"\n"), re.compile(r"(?<=[.!?;])\s"))
 
@@ -24,6 +26,18 @@ def cut_windows(text: str, words: Sequence[Offsets], max_words: int) -> list[tup
         end = words[last][0] if last < len(words) else len(text)
         passages.append(((start, end), list(words[first:last])))
         first, start = last, end
+    return passages
+
+
+def cut_note(note: Note, max_words: int) -> list[Note]:
+    """NOTE in passages of at most MAX_WORDS words (between blanks), with the spans that lie inside each."""
+    words = [match.span() for match in re.finditer(r"\S+", note.text)]
+    passages = []
+    for (start, end), _ in cut_windows(note.text, words, max_words):
+        text = note.text[start:end].rstrip()
+        inside = [s for s in note.spans or () if start <= s.start and s.end <= start + len(text)]
+        spans = tuple(Span(s.start - start, s.end - start, s.label) for s in inside)
+        passages.append(Note(note.id, text, None if note.spans is None else spans, note.meta))
     return passages
 
 
