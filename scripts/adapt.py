@@ -6,7 +6,7 @@ from pathlib import Path
 from wasabi import msg
 
 from scripts.generators.load import load_generator
-from scripts.notes.files import is_current, write_manifest
+from scripts.notes.files import files_named_in, is_current, write_manifest
 from scripts.notes.jsonl import read_notes
 from scripts.notes.step import Arg, Opt, load_config, run_step
 
@@ -20,8 +20,9 @@ def main(
     gpu_id: int = Opt(-1),
 ):
     """Adapt the generator of CONFIG on the private notes; the result never leaves."""
-    inputs, settings = {"private": private, "holdout": holdout}, dict(load_config(config)["generator"])
+    settings = dict(load_config(config)["generator"])
     settings.pop("writing", None)  # how notes are drawn later changes nothing here
+    inputs = {"private": private, "holdout": holdout} | files_named_in(settings)
     if is_current(out, inputs, settings, seed):
         msg.good("The generator is up to date", out)
         return

@@ -11,7 +11,7 @@ from wasabi import msg
 from scripts.annotators.load import annotator_config, check_egress, load_annotator
 from scripts.notes.docbins import write_docbin
 from scripts.notes.errors import UserError
-from scripts.notes.files import is_current, read_manifest, sensitivity_of, write_manifest
+from scripts.notes.files import files_named_in, is_current, read_manifest, sensitivity_of, write_manifest
 from scripts.notes.jsonl import read_notes
 from scripts.notes.note import Note
 from scripts.notes.step import Arg, Opt, run_step
@@ -31,11 +31,11 @@ def main(
 ):
     """Label the released notes with the annotator in CONFIG; what it could not decide is missing annotation."""
     check_egress(config, sensitivity_of(released))
-    inputs = {"released": released, "task": task}
-    if taught and (taught / "manifest.json").is_file():
-        inputs["taught"] = taught / "manifest.json"
     variables = {"lang": lang, "task": str(task), "gpu_id": gpu_id}
     settings = annotator_config(config, variables)
+    inputs = {"released": released, "task": task} | files_named_in(settings)
+    if taught and (taught / "manifest.json").is_file():
+        inputs["taught"] = taught / "manifest.json"
     if is_current(silver, inputs, settings):
         msg.good("The silver notes are up to date", silver)
         return

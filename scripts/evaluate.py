@@ -1,6 +1,5 @@
 """Score annotators on the gold notes, side by side."""
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -9,7 +8,7 @@ from wasabi import msg
 
 from scripts.annotators.load import annotator_config, check_egress, load_annotator, predict
 from scripts.notes.errors import UserError
-from scripts.notes.files import is_current, manifest_path, sensitivity_of, write_json, write_manifest
+from scripts.notes.files import files_named_in, is_current, sensitivity_of, write_json, write_manifest
 from scripts.notes.jsonl import read_notes, write_notes
 from scripts.notes.note import Note
 from scripts.notes.step import Arg, Opt, run_step
@@ -74,7 +73,7 @@ def label_notes(name: str, path: Path, gold: Path, golds: list[Note], out: Path,
     inputs, config = {"gold": gold, "annotator": path}, {}
     if path.is_file():
         config = dict(annotator_config(path, variables))
-        inputs |= {found.as_posix(): found for found in (*_code(), *_files_named_in(config))}
+        inputs |= {found.as_posix(): found for found in _code()} | files_named_in(config)
     if is_current(out, inputs, config):
         return
     nlp = load_system(name, path, variables)
@@ -136,18 +135,6 @@ def _name_and_path(system: str) -> tuple[str, Path]:
 
 def _code() -> list[Path]:
     return [file for room in ROOMS for file in sorted(Path("scripts", room).glob("*.py"))]
-
-
-def _files_named_in(config: dict[str, Any]) -> Iterator[Path]:
-    """The files among the values of CONFIG: prompts, and of models the manifest or, without one, the folder."""
-    values: list[Any] = [config]
-    while values:
-        value = values.pop()
-        if isinstance(value, dict | list | tuple):
-            values.extend(value.values() if isinstance(value, dict) else value)
-        elif isinstance(value, str) and "/" in value and "\n" not in value and Path(value).exists():
-            manifest = manifest_path(Path(value))
-            yield manifest if Path(value).is_dir() and manifest.is_file() else Path(value)
 
 
 def _read_by_id(path: Path, task: Task) -> dict[str, Note]:

@@ -7,7 +7,7 @@ from tqdm import tqdm
 from wasabi import msg
 
 from scripts.generators.load import load_generator
-from scripts.notes.files import is_current, write_manifest
+from scripts.notes.files import files_named_in, is_current, write_manifest
 from scripts.notes.jsonl import read_notes, write_notes
 from scripts.notes.step import Arg, Opt, load_config, run_step
 
@@ -22,8 +22,8 @@ def main(
     gpu_id: int = Opt(-1),
 ):
     """Write exactly N_NOTES synthetic notes; say how many texts were cut or rejected, and why."""
-    inputs = {"generator": generator / "manifest.json", "private": private}
     settings = {**load_config(config), "n_notes": n_notes}
+    inputs = {"generator": generator / "manifest.json", "private": private} | files_named_in(settings)
     work = synthetic.with_suffix(".work")
     if not is_current(work, inputs, settings, seed):
         shutil.rmtree(work, ignore_errors=True)

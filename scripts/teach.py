@@ -8,7 +8,7 @@ from wasabi import msg
 
 from scripts.annotators.load import annotator_config, load_annotator
 from scripts.notes.errors import UserError
-from scripts.notes.files import is_current, write_manifest
+from scripts.notes.files import files_named_in, is_current, write_manifest
 from scripts.notes.jsonl import read_notes
 from scripts.notes.step import Arg, Opt, run_step
 
@@ -25,7 +25,7 @@ def main(
     gpu_id: int = Opt(-1),
 ):
     """Teach each annotator of CONFIG on the labelled notes; one without a [teach] block needs none."""
-    inputs = {"private": private, "holdout": holdout, "task": task, "ner": ner}
+    common = {"private": private, "holdout": holdout, "task": task, "ner": ner}
     variables = {"lang": lang, "task": str(task), "ner": str(ner), "gpu_id": gpu_id}
     labelled = [note for note in read_notes(private) if note.spans is not None]
     if not labelled:
@@ -34,6 +34,9 @@ def main(
     for path in config:
         settings = annotator_config(path, variables)
         folder = out / path.stem
+        # A config also names what is made here; that it changes is the purpose.
+        named = {name: file for name, file in files_named_in(settings).items() if out not in file.parents}
+        inputs = common | named
         if is_current(folder, inputs, dict(settings), seed):
             msg.good(f"{path.stem} is up to date", folder)
             continue

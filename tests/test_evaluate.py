@@ -85,15 +85,6 @@ def test_what_was_predicted_is_not_predicted_again_until_something_changes(folde
     assert loaded[3:] == ["student", "silent.cfg"]
 
 
-def test_a_config_that_names_a_file_depends_on_it(folder):
-    prompt, model = folder / "prompt.jinja", folder / "adapter"
-    prompt.write_text("x")
-    model.mkdir()
-    (model / "manifest.json").write_text("{}")
-    config = {"a": {"template": str(prompt), "model": str(model)}, "b": ["no/such/file", 3, "en"]}
-    assert set(evaluate._files_named_in(config)) == {prompt, model / "manifest.json"}
-
-
 @pytest.mark.parametrize(
     ("system", "said"),
     [

@@ -19,6 +19,7 @@ from scripts.generators.control import (
     opening_requests,
     passages_of,
     prefix_of,
+    read_lists,
 )
 from scripts.generators.filters import reason_to_reject
 from scripts.generators.surrogates import Surrogates
@@ -61,7 +62,8 @@ class CausalLM:
     """A generator whose adapted model lives in one folder. BASE None: from scratch, with a tokenizer of its own.
 
     With SURROGATES it sees the private notes with other identifiers than theirs. With MENTIONS (labels) the prefix
-    lists what the note mentions, and new notes are asked for with mentions of many notes: of drugs, never of names.
+    lists what the note mentions, and new notes are asked for with mentions of many notes: of drugs, never of names;
+    half of them from the file LISTS (YAML, label: mentions), where there is one.
     With PASSAGE it learns and writes passages of so many words, each with its own prefix: small models lose the thread.
     """
 
@@ -75,6 +77,7 @@ class CausalLM:
     four_bit: bool = False
     surrogates: Surrogates | None = None
     mentions: tuple[str, ...] = ()
+    lists: Path | None = None
     passage: int | None = None
 
     def adapt(
@@ -186,7 +189,8 @@ class CausalLM:
     def _mentions(self, notes: Sequence[Note]) -> Mentions | None:
         if not self.mentions:
             return None
-        return Mentions([part for note in notes for part in passages_of(note.with_labels(self.mentions), self.passage)])
+        parts = [part for note in notes for part in passages_of(note.with_labels(self.mentions), self.passage)]
+        return Mentions(parts, read_lists(self.lists, self.mentions) if self.lists else None)
 
     def _draw(self, model: LocalModel, batch: Sequence[Request], seed: int) -> list[tuple[str, str]]:
         """The text and the finish_reason of each request of BATCH, its passages one below the other."""
@@ -226,6 +230,7 @@ def make_pretrained(
     four_bit: bool = False,
     surrogates: Surrogates | None = None,
     mentions: list[str] | None = None,
+    lists: str | None = None,
     passage: int | None = None,
 ) -> CausalLM:
     """A pretrained causal LM (BASE: folder or hub name), adapted with LoRA, or whole where LORA is null.
@@ -244,6 +249,7 @@ def make_pretrained(
         four_bit=four_bit,
         surrogates=surrogates,
         mentions=tuple(mentions or ()),
+        lists=Path(lists) if lists else None,
         passage=passage,
     )
 

@@ -4,8 +4,12 @@ import random
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
+import srsly
+
+from scripts.notes.errors import UserError
 from scripts.notes.note import Note
 from scripts.notes.windows import cut_note
 
@@ -33,15 +37,20 @@ def passages_of(note: Note, n_words: int | None) -> list[Note]:
 
 
 class Mentions:
-    """The mentions of the labelled among NOTES (or passages): which of them one holds, which a new one shall hold."""
+    """What a note (or passage) mentions, and what a new one shall mention: what the labelled among NOTES do.
 
-    def __init__(self, notes: Sequence[Note]):
+    LISTS adds mentions of each label that no note need have; half of those asked for come from there.
+    """
+
+    def __init__(self, notes: Sequence[Note], lists: Mapping[str, Sequence[str]] | None = None):
         self._labelled = [note for note in notes if note.spans is not None]
+        self._lists = lists or {}
         self._pools: dict[str, list[str]] = {}
         for note in self._labelled:
             for span in note.spans or ():
                 self._pools.setdefault(span.label, []).append(_one_line(note.mention(span)))
-        known = sorted({text for pool in self._pools.values() for text in pool}, key=lambda text: (-len(text), text))
+        every = {text for pool in (*self._pools.values(), *self._lists.values()) for text in pool}
+        known = sorted(every, key=lambda text: (-len(text), text))
         names = "|".join(r"\s+".join(map(re.escape, text.split())) for text in known)
         self._known = re.compile(rf"(?<!\w)(?:{names})(?!\w)", re.IGNORECASE) if known else None
 
@@ -54,11 +63,23 @@ class Mentions:
         return list(dict.fromkeys(map(_one_line, found)))
 
     def draw(self, rng: random.Random) -> list[str]:
-        """Mentions from all labelled notes, of the labels that one of them has, each once: nobody's own list."""
+        """Mentions of the labels that one labelled note has, from all of them and the lists, each once."""
         if not self._labelled:
             return []
         labels = [span.label for span in sorted(rng.choice(self._labelled).spans or ())]
-        return list(dict.fromkeys(rng.choice(self._pools[label]) for label in labels))
+        pools = [
+            rng.choice([pools[label] for pools in (self._pools, self._lists) if label in pools]) for label in labels
+        ]
+        return list(dict.fromkeys(rng.choice(pool) for pool in pools))
+
+
+def read_lists(path: Path, labels: Sequence[str]) -> dict[str, list[str]]:
+    """The mentions that the YAML file PATH lists for each of LABELS."""
+    try:
+        rows = srsly.read_yaml(path)
+        return {label: [_one_line(str(text)) for text in rows[label]] for label in labels if rows.get(label)}
+    except (OSError, ValueError, AttributeError, TypeError) as e:
+        raise UserError(f"{path}: no lists of mentions ({type(e).__name__})", "See assets/lists/en.yml") from None
 
 
 def prefix_of(meta: Mapping[str, Any], keys: Sequence[str], mentions: Sequence[str] = ()) -> str:

@@ -133,6 +133,20 @@ def is_current(output: Path, inputs: Mapping[str, Path], config: Mapping[str, An
     return same and (made["sha256"] is None or made["sha256"] == sha256_of(output))
 
 
+def files_named_in(config: Any) -> dict[str, Path]:
+    """The files among the values of CONFIG, by name: prompts, lists, and of models the manifest or else the folder."""
+    if isinstance(config, Mapping):
+        config = list(config.values())
+    if isinstance(config, list | tuple):
+        return {name: path for value in config for name, path in files_named_in(value).items()}
+    if not (isinstance(config, str) and "/" in config and "\n" not in config and Path(config).exists()):
+        return {}
+    path = (
+        manifest_path(Path(config)) if Path(config).is_dir() and manifest_path(Path(config)).is_file() else Path(config)
+    )
+    return {path.as_posix(): path}
+
+
 def versions() -> dict[str, str]:
     """The installed versions of the packages that can change a result."""
     found = {}

@@ -6,6 +6,7 @@ from scripts.notes.errors import UserError
 from scripts.notes.files import (
     atomic_folder,
     atomic_write,
+    files_named_in,
     is_current,
     manifest_path,
     read_manifest,
@@ -75,3 +76,16 @@ def test_without_a_manifest_a_file_is_private(tmp_path):
         read_manifest(tmp_path / "x")
     write_manifest(tmp_path / "x", inputs={}, config={}, sensitivity="public", counts={})
     assert sensitivity_of(tmp_path / "x") == "public"
+
+
+def test_a_config_that_names_a_file_depends_on_it(tmp_path):
+    prompt, model, bare = tmp_path / "prompt.jinja", tmp_path / "adapter", tmp_path / "model"
+    prompt.write_text("x")
+    for folder in (model, bare):
+        folder.mkdir()
+    (model / "manifest.json").write_text("{}")
+    config = {
+        "a": {"template": str(prompt), "models": [str(model), (str(bare),)]},
+        "b": ["no/such/file", 3, "en", None],
+    }
+    assert set(files_named_in(config).values()) == {prompt, model / "manifest.json", bare}
