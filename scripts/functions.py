@@ -19,3 +19,20 @@ from scripts.notes.tokenizer import split_clinical
 def make_clinical_tokenizer():
     """A callback for [initialize.before_init] or [nlp.after_creation]: tokens that clinical spans can be put on."""
     return split_clinical
+
+
+@spacy.registry.callbacks("clinical.frozen_embeddings.v1")
+def make_frozen_embeddings():
+    """A callback for [initialize.after_init]: the transformer's word embeddings stay as they were pretrained.
+
+    They are half of a small encoder's weights, of which a few hundred notes would move a few rows.
+    """
+
+    def freeze(nlp):
+        for name, pipe in nlp.pipeline:
+            encoder = getattr(pipe.model, "transformer", None) if hasattr(pipe, "model") else None
+            if encoder is not None:
+                encoder.get_input_embeddings().requires_grad_(False)
+        return nlp
+
+    return freeze

@@ -201,7 +201,7 @@ def _teach_adapter(
                 for start, prompt in task.passages(nlp.make_doc(note.text))
             ]
 
-        model = add_lora(model, Lora(**lora)).to(device_of(gpu_id))
+        model = add_lora(model, Lora(**lora), seed).to(device_of(gpu_id))
         report = finetune(
             model,
             examples(labelled),

@@ -161,7 +161,7 @@ class CausalLM:
         model, tokenizer = load_causal_lm(self.base, self.four_bit)
         if not self.four_bit:
             model.to(device_of(gpu_id))
-        return (add_lora(model, self.lora) if self.lora else model), tokenizer
+        return (add_lora(model, self.lora, seed) if self.lora else model), tokenizer
 
     def _adapted(self, out: Path, gpu_id: int) -> LocalModel:
         folder = str(out / "model")

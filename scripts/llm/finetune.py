@@ -8,11 +8,14 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from scripts.llm.frozen import HIDDEN, frozen_blocks_once
 from scripts.llm.local import has_bf16, padded_width
 
 if TYPE_CHECKING:
     import torch
-    from transformers import PreTrainedModel
+    from transformers import PreTrainedModel, TrainerState
+
+Row = dict[str, Any]  # input_ids, targets, and the hidden states where frozen blocks were computed before
 
 
 @dataclass(frozen=True)
@@ -54,10 +57,12 @@ class Schedule:
     n_dev: int = 40
 
 
-def add_lora(model: "PreTrainedModel", lora: Lora) -> "PreTrainedModel":
-    """MODEL with trainable LoRA weights; the rest is frozen."""
+def add_lora(model: "PreTrainedModel", lora: Lora, seed: int) -> "PreTrainedModel":
+    """MODEL with trainable LoRA weights, drawn with SEED; the rest is frozen."""
     from peft import LoraConfig, get_peft_model
+    from transformers import set_seed
 
+    set_seed(seed)
     n_blocks = model.config.num_hidden_layers
     layers = list(range(n_blocks - lora.n_layers, n_blocks)) if lora.n_layers else None
     return get_peft_model(
@@ -87,9 +92,35 @@ def finetune(
     Losses are nats per asked token; with CHOICES only these tokens compete. Transformers' Trainer runs the loop, so
     that `torchrun` and several GPUs work unchanged.
     """
-    from transformers import EarlyStoppingCallback, PrinterCallback, ProgressCallback, TrainingArguments, set_seed
+    from transformers import set_seed
 
     set_seed(seed)
+    rows, dev_rows = _rows(train, seed), _rows(dev, seed)[: schedule.n_dev]
+    with frozen_blocks_once(model, [*rows, *dev_rows]):
+        state = _train(model, rows, dev_rows, schedule, work, seed, choices)
+    model.eval()
+    best = state.best_metric
+    log = [row for row in state.log_history if "loss" in row or "eval_loss" in row]
+    return {
+        "schedule": asdict(schedule),
+        "n_train_tokens": sum(len(e.ids) for e in train),
+        "n_dev_tokens": sum(len(row["input_ids"]) for row in dev_rows),
+        "best_dev_loss": round(best, 4) if best is not None and math.isfinite(best) else None,
+        "epochs": [{k: round(v, 4) for k, v in row.items() if k in ("epoch", "loss", "eval_loss")} for row in log],
+    }
+
+
+def _train(
+    model: "PreTrainedModel",
+    train: Sequence[Row],
+    dev: Sequence[Row],
+    schedule: Schedule,
+    work: Path,
+    seed: int,
+    choices: Sequence[int],
+) -> "TrainerState":
+    from transformers import EarlyStoppingCallback, PrinterCallback, ProgressCallback, TrainingArguments
+
     arguments = TrainingArguments(
         output_dir=str(work),
         num_train_epochs=schedule.n_epochs,
@@ -117,8 +148,8 @@ def finetune(
     trainer = _trainer_class(choices)(
         model=model,
         args=arguments,
-        train_dataset=_rows(train, seed),
-        eval_dataset=_rows(dev, seed)[: schedule.n_dev],
+        train_dataset=train,
+        eval_dataset=dev,
         data_collator=_Collator(pad=model.config.eos_token_id or 0),
         callbacks=[EarlyStoppingCallback(schedule.patience)],
     )
@@ -130,16 +161,7 @@ def finetune(
     warnings.filterwarnings("ignore", message=r"`torch\.cpu\.amp\.autocast", category=FutureWarning)
     resume = any(work.glob("checkpoint-*/trainer_state.json"))
     trainer.train(resume_from_checkpoint=resume or None)
-    model.eval()
-    history = [{k: round(v, 4) for k, v in row.items() if k in ("epoch", "loss", "eval_loss")} for row in _log(trainer)]
-    best = trainer.state.best_metric
-    return {
-        "schedule": asdict(schedule),
-        "n_train_tokens": sum(len(e.ids) for e in train),
-        "n_dev_tokens": sum(len(row["input_ids"]) for row in trainer.eval_dataset),
-        "best_dev_loss": round(best, 4) if best is not None and math.isfinite(best) else None,
-        "epochs": history,
-    }
+    return trainer.state
 
 
 def loss_of(
@@ -152,7 +174,7 @@ def loss_of(
     import torch
 
     plain = model.get_base_model() if hasattr(model, "get_base_model") else model
-    hidden = getattr(plain, plain.base_model_prefix)(**inputs).last_hidden_state
+    hidden = getattr(plain, plain.base_model_prefix)(**inputs, use_cache=False).last_hidden_state
     asked = targets != -100
     head, wanted = plain.get_output_embeddings().weight, targets[asked]
     if choices:
@@ -206,7 +228,7 @@ def _bar_class() -> type:
 class _Collator:
     pad: int
 
-    def __call__(self, rows: list[dict[str, list[int]]]) -> dict[str, "torch.Tensor"]:
+    def __call__(self, rows: list[Row]) -> dict[str, "torch.Tensor"]:
         import torch
 
         width = padded_width(max(len(r["input_ids"]) for r in rows))
@@ -215,10 +237,16 @@ class _Collator:
             return torch.tensor([r[key] + [value] * (width - len(r[key])) for r in rows])
 
         mask = torch.tensor([[1] * len(r["input_ids"]) + [0] * (width - len(r["input_ids"])) for r in rows])
-        return {"input_ids": padded("input_ids", self.pad), "attention_mask": mask, "targets": padded("targets", -100)}
+        batch = {"input_ids": padded("input_ids", self.pad), "attention_mask": mask, "targets": padded("targets", -100)}
+        if HIDDEN in rows[0]:
+            pads = [(0, 0, 0, width - len(r[HIDDEN])) for r in rows]
+            batch[HIDDEN] = torch.stack(
+                [torch.nn.functional.pad(r[HIDDEN], pad) for r, pad in zip(rows, pads, strict=True)]
+            )
+        return batch
 
 
-def _rows(examples: Sequence[Example], seed: int) -> list[dict[str, list[int]]]:
+def _rows(examples: Sequence[Example], seed: int) -> list[Row]:
     rows = [{"input_ids": list(e.ids), "targets": list(e.targets)} for e in examples]
     random.Random(seed).shuffle(rows)
     return rows
@@ -231,7 +259,3 @@ def _linear_names(model: "PreTrainedModel") -> list[str]:
     return sorted(
         {n.rsplit(".", 1)[-1] for n, m in model.named_modules() if isinstance(m, torch.nn.Linear) and m is not head}
     )
-
-
-def _log(trainer: Any) -> list[dict[str, float]]:
-    return [row for row in trainer.state.log_history if "loss" in row or "eval_loss" in row]

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from scripts.llm.attention import use_decoding_attention
+from scripts.llm.decoding import decode_without_copies
+from scripts.llm.cache import make_cache
 from scripts.notes.errors import UserError
 
 if TYPE_CHECKING:
@@ -52,7 +53,7 @@ class LocalModel:
         self.device = device_of(gpu_id)
         self.model.to(self.device, torch.bfloat16 if has_bf16(self.device) else torch.float32).eval()
         if self.device == "cpu":
-            use_decoding_attention(self.model)
+            decode_without_copies(self.model)
 
     @property
     def context_length(self) -> int:
@@ -142,7 +143,6 @@ def padded_width(width: int, step: int = 64) -> int:
 def _continue(local: LocalModel, prompts: list[list[int]], sampling: Sampling, seed: int) -> list[Completion]:
     """One batch, token by token; rows that have ended leave the batch, so that no step is spent on them."""
     import torch
-    from transformers import DynamicCache
 
     pad, eos = local.tokenizer.pad_token_id, local.tokenizer.eos_token_id
     width = padded_width(max(map(len, prompts)), 16)
@@ -153,7 +153,7 @@ def _continue(local: LocalModel, prompts: list[list[int]], sampling: Sampling, s
     written: list[list[int]] = [[] for _ in prompts]
     ended = [False] * len(prompts)
     rows = list(range(len(prompts)))
-    cache = DynamicCache()
+    cache = make_cache()
     with torch.inference_mode():
         for _ in range(sampling.max_new_tokens):
             positions = (mask.cumsum(-1) - 1).clamp(min=0)[:, -tokens.shape[1] :]

@@ -1,6 +1,7 @@
 import pytest
 import torch
 
+from scripts.llm import frozen
 from scripts.llm.finetune import Example, Lora, Schedule, add_lora, finetune, loss_of
 from scripts.llm.local import LocalModel
 
@@ -38,12 +39,34 @@ def test_choices_are_the_only_competitors(local):
 
 def test_only_the_adapter_of_the_last_layer_learns(local, tmp_path):
     examples = [Example.language(local.encode("Takes aspirin and metformin."))] * 4
-    model = add_lora(local.model, Lora(r=2, alpha=4, n_layers=1))
+    model = add_lora(local.model, Lora(r=2, alpha=4, n_layers=1), 0)
     before = {n: p.clone() for n, p in model.named_parameters()}
     finetune(model, examples, examples, Schedule(1e-2, 2, 2), tmp_path, seed=0)
     moved = {n for n, p in model.named_parameters() if not torch.equal(p, before[n])}
     assert moved
     assert all("lora_" in name and ".layers.1." in name for name in moved)
+
+
+def test_frozen_blocks_computed_once_change_nothing_but_the_time(toy_lm, tmp_path, monkeypatch):
+    texts = ["Takes aspirin and metformin.", "Had a CT head.", "Echo was normal. Furosemide 40 mg was given."] * 2
+    adapters, calls = [], []
+    for name, limit in (("once", frozen.MAX_BYTES), ("anew", 0)):
+        monkeypatch.setattr(frozen, "MAX_BYTES", limit)
+        local = LocalModel(toy_lm)
+        model = add_lora(local.model, Lora(r=2, alpha=4, dropout=0.0, n_layers=1), 0)
+        lower = frozen._blocks(model)[0]
+        count = lower.register_forward_hook(lambda *args, name=name: calls.append(name))
+        examples = [Example.language(local.encode(text)) for text in texts]
+        finetune(model, examples, examples, Schedule(1e-2, 3, 2), tmp_path / name, seed=0)
+        count.remove()
+        assert frozen._blocks(model)[0] is lower
+        adapters.append({n: p.detach() for n, p in model.named_parameters() if "lora_" in n})
+    once, anew = adapters
+    for name, weights in once.items():
+        assert torch.allclose(weights, anew[name], atol=2e-2), name  # batches differ in their padding
+        assert weights.abs().sum() > 0
+    assert calls.count("once") == 1
+    assert calls.count("anew") > 10
 
 
 def test_the_best_epoch_is_kept_and_an_interrupted_run_goes_on(local, toy_lm, tmp_path):

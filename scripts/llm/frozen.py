@@ -1,0 +1,111 @@
+"""The blocks below the first adapted one, computed once for all epochs: nothing in them learns."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING, Any
+
+from scripts.llm.local import has_bf16, padded_width
+
+if TYPE_CHECKING:
+    import torch
+    from transformers import PreTrainedModel
+
+HIDDEN = "hidden"  # the key of what the frozen blocks make of a row: a tensor of tokens x width
+MAX_BYTES = 1 << 30  # of all such tensors together; a larger corpus computes the blocks anew in each epoch
+BATCH = 16
+
+
+@contextmanager
+def frozen_blocks_once(model: "PreTrainedModel", rows: Sequence[dict[str, Any]]) -> Iterator[None]:
+    """Give each of ROWS what MODEL's frozen lower blocks make of its `input_ids`; inside, MODEL starts from there.
+
+    A model without frozen lower blocks, or too many rows to keep, stays as it is. Every batch of ROWS must then hold
+    HIDDEN, padded as `input_ids` are; the hook takes it out of the model's inputs.
+    """
+    import torch
+
+    blocks = _blocks(model)
+    first = next((i for i, block in enumerate(blocks) if any(p.requires_grad for p in block.parameters())), 0)
+    n_bytes = 4 * model.config.hidden_size * sum(len(row["input_ids"]) for row in rows)
+    if not first or n_bytes > MAX_BYTES:
+        yield
+        return
+    _compute(model, blocks[first], rows)
+    held: dict[str, torch.Tensor] = {}
+
+    def take(module: Any, args: Any, kwargs: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
+        held[HIDDEN] = kwargs.pop(HIDDEN)
+        return args, kwargs
+
+    def put(module: Any, args: tuple[Any, ...]) -> tuple[Any, ...]:
+        return held[HIDDEN], *args[1:]
+
+    plain = model.get_base_model() if hasattr(model, "get_base_model") else model
+    hooks = [
+        getattr(plain, plain.base_model_prefix).register_forward_pre_hook(take, with_kwargs=True),
+        blocks[first].register_forward_pre_hook(put),
+    ]
+    lower = list(blocks[:first])
+    for i in range(first):
+        blocks[i] = _skip()
+    try:
+        yield
+    finally:
+        for i, block in enumerate(lower):
+            blocks[i] = block
+        for hook in hooks:
+            hook.remove()
+        for row in rows:
+            row.pop(HIDDEN, None)
+
+
+def _compute(model: "PreTrainedModel", first: "torch.nn.Module", rows: Sequence[dict[str, Any]]) -> None:
+    import torch
+
+    class Reached(Exception):
+        pass
+
+    def stop(module: Any, args: tuple[Any, ...]) -> None:
+        held.append(args[0])
+        raise Reached
+
+    held: list[torch.Tensor] = []
+    hook = first.register_forward_pre_hook(stop)
+    order = sorted(rows, key=lambda row: len(row["input_ids"]))
+    model.eval()  # no dropout
+    device = model.device.type
+    try:
+        for start in range(0, len(order), BATCH):
+            batch = order[start : start + BATCH]
+            width = padded_width(len(batch[-1]["input_ids"]))
+            ids = torch.tensor([row["input_ids"] + [0] * (width - len(row["input_ids"])) for row in batch])
+            mask = torch.tensor([[1] * len(r["input_ids"]) + [0] * (width - len(r["input_ids"])) for r in batch])
+            with (
+                suppress(Reached),
+                torch.no_grad(),
+                torch.autocast(device, torch.bfloat16, enabled=has_bf16(device)),
+            ):
+                model(input_ids=ids.to(model.device), attention_mask=mask.to(model.device), use_cache=False)
+            for row, hidden in zip(batch, held.pop().float().cpu(), strict=True):
+                row[HIDDEN] = hidden[: len(row["input_ids"])].clone()
+    finally:
+        hook.remove()
+
+
+def _blocks(model: "PreTrainedModel") -> "torch.nn.ModuleList":
+    """MODEL's decoder blocks: its only list of as many modules as it has layers."""
+    import torch
+
+    n_blocks = model.config.num_hidden_layers
+    found = [m for m in model.modules() if isinstance(m, torch.nn.ModuleList) and len(m) == n_blocks]
+    return found[0] if len(found) == 1 else torch.nn.ModuleList()
+
+
+def _skip() -> "torch.nn.Module":
+    import torch
+
+    class Skip(torch.nn.Module):
+        def forward(self, hidden_states: "torch.Tensor", *args: Any, **kwargs: Any) -> "tuple[torch.Tensor]":
+            return (hidden_states,)
+
+    return Skip()
