@@ -29,7 +29,7 @@ def make_frozen_embeddings():
     """
 
     def freeze(nlp):
-        for name, pipe in nlp.pipeline:
+        for _, pipe in nlp.pipeline:
             encoder = getattr(pipe.model, "transformer", None) if hasattr(pipe, "model") else None
             if encoder is not None:
                 encoder.get_input_embeddings().requires_grad_(False)

@@ -1,6 +1,7 @@
 """Notes written by a causal language model: a pretrained one with LoRA, or one trained from scratch."""
 
 import json
+import random
 import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
@@ -13,15 +14,14 @@ import spacy
 
 from scripts.generators.control import (
     PART,
-    Mentions,
     Request,
     control_requests,
     opening_requests,
     passages_of,
     prefix_of,
-    read_lists,
 )
 from scripts.generators.filters import reason_to_reject
+from scripts.generators.slots import Slots, read_lists
 from scripts.generators.surrogates import Surrogates
 from scripts.llm.finetune import Example, Lora, Schedule, add_lora, finetune
 from scripts.llm.local import LocalModel, Sampling, device_of, load_causal_lm
@@ -61,9 +61,8 @@ class Writing:
 class CausalLM:
     """A generator whose adapted model lives in one folder. BASE None: from scratch, with a tokenizer of its own.
 
-    With SURROGATES it sees the private notes with other identifiers than theirs. With MENTIONS (labels) the prefix
-    lists what the note mentions, and new notes are asked for with mentions of many notes: of drugs, never of names;
-    half of them from the file LISTS (YAML, label: mentions), where there is one.
+    With SURROGATES it sees the private notes with other identifiers than theirs. With SLOTS (labels) it sees and writes
+    slots in the place of mentions, which are then filled with mentions of many notes and of LISTS (a YAML file).
     With PASSAGE it learns and writes passages of so many words, each with its own prefix: small models lose the thread.
     """
 
@@ -76,7 +75,7 @@ class CausalLM:
     shape: dict[str, int] = field(default_factory=dict)
     four_bit: bool = False
     surrogates: Surrogates | None = None
-    mentions: tuple[str, ...] = ()
+    slots: tuple[str, ...] = ()
     lists: Path | None = None
     passage: int | None = None
 
@@ -118,7 +117,8 @@ class CausalLM:
         kept: list[Note] = []
         faults: Counter[str] = Counter()
         seen: set[str] = set()
-        requests = self._requests(self._shown(notes, seed), seed)
+        shown = self._shown(notes, seed)
+        requests, slots, rng = self._requests(shown, seed), self._slots(shown), random.Random(seed)
         n_drawn = 0
         for number in count():
             # A little more than what is missing: one more batch costs as many steps as a full one.
@@ -138,7 +138,8 @@ class CausalLM:
                     faults[reason] += 1
                     continue
                 faults["cut"] += finish_reason == "cut"
-                kept.append(Note(f"s{len(kept) + 1:05}", text, None, dict(request.meta)))
+                text, spans = slots.fill(text, rng) if slots else (text, None)
+                kept.append(Note(f"s{len(kept) + 1:05}", text, spans, dict(request.meta)))
                 if len(kept) == n_notes:
                     return kept, +faults
             on_progress(len(kept))
@@ -171,26 +172,25 @@ class CausalLM:
         self, notes: Sequence[Note], private: Sequence[Note], tokenizer: "PreTrainedTokenizerBase"
     ) -> Iterator[Example]:
         """One example a note or passage, the control prefix given and the end learned; long ones in several windows."""
-        mentions = self._mentions(private)
+        slots = self._slots(private)
         for note in [passage for whole in notes for passage in passages_of(whole, self.passage)]:
             # A note without a prefix begins where another has ended, as `LocalModel.complete` begins an empty prompt.
-            listed = mentions.of(note.with_labels(self.mentions)) if mentions else ()
-            asked = prefix_of(note.meta, (*self.keys, PART), listed)
+            asked = prefix_of(note.meta, (*self.keys, PART))
             prefix = tokenizer(asked, add_special_tokens=False).input_ids or [tokenizer.eos_token_id]
-            ids = prefix + tokenizer(note.text, add_special_tokens=False).input_ids + [tokenizer.eos_token_id]
+            text = slots.empty(note) if slots else note.text
+            ids = prefix + tokenizer(text, add_special_tokens=False).input_ids + [tokenizer.eos_token_id]
             for start in range(0, len(ids), self.max_tokens):
                 yield Example.language(ids[start : start + self.max_tokens], len(prefix) if start == 0 else 0)
 
     def _requests(self, notes: Sequence[Note], seed: int) -> Iterator[Request]:
         if self.writing.prompt == "opening":
             return opening_requests(notes, self.writing.n_words, seed)
-        return control_requests(notes, self.keys, seed, self._mentions(notes), self.passage)
+        return control_requests(notes, self.keys, seed, self.passage)
 
-    def _mentions(self, notes: Sequence[Note]) -> Mentions | None:
-        if not self.mentions:
+    def _slots(self, notes: Sequence[Note]) -> Slots | None:
+        if not self.slots:
             return None
-        parts = [part for note in notes for part in passages_of(note.with_labels(self.mentions), self.passage)]
-        return Mentions(parts, read_lists(self.lists, self.mentions) if self.lists else None)
+        return Slots(notes, self.slots, read_lists(self.lists, self.slots) if self.lists else None)
 
     def _draw(self, model: LocalModel, batch: Sequence[Request], seed: int) -> list[tuple[str, str]]:
         """The text and the finish_reason of each request of BATCH, its passages one below the other."""
@@ -229,7 +229,7 @@ def make_pretrained(
     max_tokens: int = 512,
     four_bit: bool = False,
     surrogates: Surrogates | None = None,
-    mentions: list[str] | None = None,
+    slots: list[str] | None = None,
     lists: str | None = None,
     passage: int | None = None,
 ) -> CausalLM:
@@ -237,8 +237,8 @@ def make_pretrained(
 
     FOUR_BIT trains the LoRA weights on a quantised model (QLoRA); it needs a GPU.
     """
-    if surrogates and mentions:
-        raise UserError("[generator] has surrogates and mentions", "Choose one: notes with surrogates have no labels")
+    if surrogates and slots:
+        raise UserError("[generator] has surrogates and slots", "Choose one: notes with surrogates have no labels")
     return CausalLM(
         base,
         tuple(control),
@@ -248,7 +248,7 @@ def make_pretrained(
         None if lora is None else _given(lora, Lora, "lora"),
         four_bit=four_bit,
         surrogates=surrogates,
-        mentions=tuple(mentions or ()),
+        slots=tuple(slots or ()),
         lists=Path(lists) if lists else None,
         passage=passage,
     )

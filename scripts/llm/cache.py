@@ -1,5 +1,4 @@
-"""A key-value cache with room to grow: a decoding step writes into it instead of copying all that came before.
-"""
+"""A key-value cache with room to grow: a decoding step writes into it instead of copying all that came before."""
 
 from typing import TYPE_CHECKING, Any
 

@@ -1,9 +1,9 @@
 """Decoding on a CPU without the copies that PyTorch makes there.
 
-Attention of one new token a row: PyTorch's own kernel takes as long for one query as for a block of them, after the keys
-were copied for every head of the group that shares them: nine tenths of the time of a step on 64 notes of 400 tokens.
-The output layer at the last token of each prompt: of a slice that is not contiguous PyTorch copies the layer's weights for
-every row, a third of the time of a batch.
+Attention of one new token a row: PyTorch's own kernel takes as long for one query as for a block of them, after the
+keys were copied for every head of the group that shares them: nine tenths of the time of a step on 64 notes of 400
+tokens. Output layer at the last token of each prompt: on a slice that is not contiguous PyTorch copies its weights once
+a row, a third of the time of a batch.
 """
 
 from typing import TYPE_CHECKING, Any
@@ -16,7 +16,7 @@ NAME = "clinical_decoding"
 
 
 def decode_without_copies(model: "PreTrainedModel") -> None:
-    """Let MODEL decode with `attend`, if it is one of those that use PyTorch's attention, and a contiguous last token."""
+    """Let MODEL decode with `attend`, where it uses PyTorch's attention, and its output layer see contiguous rows."""
     from transformers import AttentionInterface
     from transformers.masking_utils import AttentionMaskInterface, sdpa_mask
 

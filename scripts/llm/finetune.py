@@ -38,7 +38,6 @@ class Lora:
 
     r: int = 16
     alpha: int = 32
-    dropout: float = 0.05
     n_layers: int = 0
 
 
@@ -70,7 +69,6 @@ def add_lora(model: "PreTrainedModel", lora: Lora, seed: int) -> "PreTrainedMode
         LoraConfig(
             r=lora.r,
             lora_alpha=lora.alpha,
-            lora_dropout=lora.dropout,
             target_modules="all-linear" if layers is None else _linear_names(model),
             layers_to_transform=layers,
             task_type="CAUSAL_LM",
@@ -173,14 +171,17 @@ def loss_of(
     """
     import torch
 
+    from scripts.llm.loss import linear_cross_entropy
+
     plain = model.get_base_model() if hasattr(model, "get_base_model") else model
     hidden = getattr(plain, plain.base_model_prefix)(**inputs, use_cache=False).last_hidden_state
     asked = targets != -100
     head, wanted = plain.get_output_embeddings().weight, targets[asked]
-    if choices:
-        columns = torch.tensor(choices, device=head.device)
-        head, wanted = head[columns], (wanted[:, None] == columns).int().argmax(-1)
-    return torch.nn.functional.cross_entropy((hidden[asked] @ head.T).float(), wanted)
+    if not choices:
+        return linear_cross_entropy(hidden[asked], head, wanted)
+    columns = torch.tensor(choices, device=head.device)
+    wanted = (wanted[:, None] == columns).int().argmax(-1)
+    return torch.nn.functional.cross_entropy((hidden[asked] @ head[columns].T).float(), wanted)
 
 
 def _trainer_class(choices: Sequence[int]) -> type:

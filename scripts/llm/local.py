@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from scripts.llm.decoding import decode_without_copies
 from scripts.llm.cache import make_cache
+from scripts.llm.decoding import decode_without_copies
 from scripts.notes.errors import UserError
 
 if TYPE_CHECKING:

@@ -53,7 +53,7 @@ def test_frozen_blocks_computed_once_change_nothing_but_the_time(toy_lm, tmp_pat
     for name, limit in (("once", frozen.MAX_BYTES), ("anew", 0)):
         monkeypatch.setattr(frozen, "MAX_BYTES", limit)
         local = LocalModel(toy_lm)
-        model = add_lora(local.model, Lora(r=2, alpha=4, dropout=0.0, n_layers=1), 0)
+        model = add_lora(local.model, Lora(r=2, alpha=4, n_layers=1), 0)
         lower = frozen._blocks(model)[0]
         count = lower.register_forward_hook(lambda *args, name=name: calls.append(name))
         examples = [Example.language(local.encode(text)) for text in texts]

@@ -1,0 +1,83 @@
+"""Notes whose mentions are slots: the generator learns where a mention stands, and which one comes from a list."""
+
+import random
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+import srsly
+
+from scripts.notes.errors import UserError
+from scripts.notes.note import Note, Span
+
+
+class Slots:
+    """Empties the mentions of LABELS into slots (`<DRUG>`), and fills the slots of new texts.
+
+    A slot is filled with a mention of the labelled among NOTES or, half of the time where LISTS (label to mentions) has
+    some, with one that no note need have. Never name a label of personal data here.
+    """
+
+    def __init__(self, notes: Sequence[Note], labels: Sequence[str], lists: Mapping[str, Sequence[str]] | None = None):
+        self.labels = tuple(labels)
+        own: dict[str, list[str]] = {}
+        for note in notes:
+            for span in note.with_labels(labels).spans or ():
+                own.setdefault(span.label, []).append(_one_line(note.mention(span)))
+        listed = lists or {}
+        self._pools = {label: [p[label] for p in (own, listed) if p.get(label)] for label in labels}
+        self._label_of = {
+            text.casefold(): label for label in reversed(labels) for pool in self._pools[label] for text in pool
+        }
+        known = sorted(self._label_of, key=lambda text: (-len(text), text))
+        names = "|".join(r"\s+".join(map(re.escape, text.split())) for text in known)
+        self._known = re.compile(rf"(?<!\w)(?:{names})(?!\w)", re.IGNORECASE) if known else None
+        self._slot = re.compile("|".join(map(re.escape, map(slot_of, labels))))
+
+    def empty(self, note: Note) -> str:
+        """NOTE's text with slots for its mentions: its labels' or, of a note without labels, those of any other."""
+        spans = self._find(note.text) if note.spans is None else note.with_labels(self.labels).spans
+        pieces, last = [], 0
+        for span in sorted(spans):
+            pieces += [note.text[last : span.start], slot_of(span.label)]
+            last = span.end
+        return "".join(pieces) + note.text[last:]
+
+    def fill(self, text: str, rng: random.Random) -> tuple[str, tuple[Span, ...]]:
+        """TEXT with a mention in each slot, and where they stand."""
+        filled, last, spans = "", 0, []
+        for match in self._slot.finditer(text):
+            filled += text[last : match.start()]
+            label = match[0][1:-1]
+            mention = self._draw(label, rng)
+            if re.search(r"(^|\n|[.!?]\s)\s*$", filled):
+                mention = mention[0].upper() + mention[1:]
+            spans.append(Span(len(filled), len(filled) + len(mention), label))
+            filled, last = filled + mention, match.end()
+        return filled + text[last:], tuple(spans)
+
+    def _draw(self, label: str, rng: random.Random) -> str:
+        pools = self._pools[label]
+        return rng.choice(rng.choice(pools)) if pools else label.lower()
+
+    def _find(self, text: str) -> Iterator[Span]:
+        for match in self._known.finditer(text) if self._known else ():
+            yield Span(*match.span(), self._label_of[_one_line(match[0]).casefold()])
+
+
+def slot_of(label: str) -> str:
+    """How a slot for LABEL is written."""
+    return f"<{label}>"
+
+
+def read_lists(path: Path, labels: Sequence[str]) -> dict[str, list[str]]:
+    """The mentions that the YAML file PATH lists for each of LABELS."""
+    try:
+        rows = srsly.read_yaml(path)
+        return {label: [_one_line(str(text)) for text in rows[label]] for label in labels if rows.get(label)}
+    except (OSError, ValueError, AttributeError, TypeError) as e:
+        raise UserError(f"{path}: no lists of mentions ({type(e).__name__})", "See assets/lists/en.yml") from None
+
+
+def _one_line(mention: str) -> str:
+    return " ".join(mention.split())
