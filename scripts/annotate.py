@@ -1,8 +1,9 @@
 """Label the released notes with an annotator."""
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from spacy.tokens import Doc
 from tqdm import tqdm
@@ -15,8 +16,13 @@ from scripts.notes.files import files_named_in, is_current, read_manifest, sensi
 from scripts.notes.jsonl import read_notes
 from scripts.notes.note import Note
 from scripts.notes.step import Arg, Opt, run_step
+from scripts.notes.task import read_task
+
+if TYPE_CHECKING:
+    from spacy.language import Language
 
 SHARD = 50  # notes labelled between two saves
+GENERATOR = "generator"  # the span group of what the generator meant to mention
 
 
 def main(
@@ -39,7 +45,8 @@ def main(
     if is_current(silver, inputs, settings):
         msg.good("The silver notes are up to date", silver)
         return
-    notes = list(read_notes(released))
+    labels = read_task(task).labels
+    notes = [note.with_labels(labels) for note in read_notes(released)]
     counts: Counter[str] = Counter()
     nlp = load_annotator(config, variables)
     (silver / "manifest.json").unlink(missing_ok=True)
@@ -72,11 +79,20 @@ def main(
     msg.table(sorted((k, v) for k, v in counts.items() if ":" in k), header=("counted", "n"))
 
 
-def _label(nlp, notes: list[Note]) -> Iterator[Doc]:
-    for doc, note in nlp.pipe(((n.text, n) for n in notes), as_tuples=True, batch_size=SHARD):
+def _label(nlp: "Language", notes: Iterable[Note]) -> Iterator[Doc]:
+    for doc, note in nlp.pipe(((_as_written(nlp, n), n) for n in notes), as_tuples=True, batch_size=SHARD):
         doc.user_data["id"] = note.id
         doc.user_data["meta"] = dict(note.meta)
         yield doc
+
+
+def _as_written(nlp: "Language", note: Note) -> Doc:
+    """NOTE as a Doc; where its generator has said what it mentions, that is an annotator's opinion like any other."""
+    doc = nlp.make_doc(note.text)
+    if note.spans is not None:
+        spans = [doc.char_span(s.start, s.end, label=s.label) for s in note.spans]
+        doc.spans[GENERATOR] = [span for span in spans if span is not None]
+    return doc
 
 
 def _count(docs: list[Doc]) -> Counter[str]:

@@ -10,6 +10,7 @@ from scripts.notes.docbins import read_docbin
 from scripts.notes.errors import UserError
 from scripts.notes.files import read_manifest, write_manifest
 from scripts.notes.jsonl import write_notes
+from scripts.notes.note import Span
 from scripts.notes.tokenizer import blank
 
 TASK = Path("configs/task/drugs_procedures.yml")
@@ -90,3 +91,14 @@ def test_train_and_dev_share_no_note_and_keep_nothing_but_tokens_and_entities(si
             assert not doc.spans
             assert doc.ents
     assert read_manifest(train)["sensitivity"] == "released"
+
+
+def test_what_the_generator_meant_counts_as_an_opinion_of_the_tasks_labels(toy_notes):
+    nlp = blank("en")
+    note = toy_notes[0].with_spans([*toy_notes[0].spans[:2], Span(0, 4, "NAME")]).with_labels(["DRUG", "PROCEDURE"])
+    (doc,) = annotate._label(nlp, [note])
+    assert [(s.start_char, s.end_char, s.label_) for s in doc.spans["generator"]] == [
+        (s.start, s.end, s.label) for s in toy_notes[0].spans[:2]
+    ]
+    (doc,) = annotate._label(nlp, [note.with_spans(None)])
+    assert "generator" not in doc.spans

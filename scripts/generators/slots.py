@@ -29,10 +29,10 @@ class Slots:
         self._label_of = {
             text.casefold(): label for label in reversed(labels) for pool in self._pools[label] for text in pool
         }
-        known = sorted(self._label_of, key=lambda text: (-len(text), text))
-        names = "|".join(r"\s+".join(map(re.escape, text.split())) for text in known)
-        self._known = re.compile(rf"(?<!\w)(?:{names})(?!\w)", re.IGNORECASE) if known else None
-        self._slot = re.compile("|".join(map(re.escape, map(slot_of, labels))))
+        known = sorted({text for pools in self._pools.values() for pool in pools for text in pool}, key=_longest_first)
+        self._known = re.compile(rf"(?<!\w)(?:{'|'.join(map(_pattern, known))})(?!\w)") if known else None
+        # A small model does not always close a slot.
+        self._slot = re.compile(rf"<({'|'.join(map(re.escape, labels))})(?:[>)\]]|\b)")
 
     def empty(self, note: Note) -> str:
         """NOTE's text with slots for its mentions: its labels' or, of a note without labels, those of any other."""
@@ -48,9 +48,9 @@ class Slots:
         filled, last, spans = "", 0, []
         for match in self._slot.finditer(text):
             filled += text[last : match.start()]
-            label = match[0][1:-1]
+            label = match[1]
             mention = self._draw(label, rng)
-            if re.search(r"(^|\n|[.!?]\s)\s*$", filled):
+            if re.search(r"(?:^|\n|[.!?]\s)\s*$", filled):
                 mention = mention[0].upper() + mention[1:]
             spans.append(Span(len(filled), len(filled) + len(mention), label))
             filled, last = filled + mention, match.end()
@@ -77,6 +77,16 @@ def read_lists(path: Path, labels: Sequence[str]) -> dict[str, list[str]]:
         return {label: [_one_line(str(text)) for text in rows[label]] for label in labels if rows.get(label)}
     except (OSError, ValueError, AttributeError, TypeError) as e:
         raise UserError(f"{path}: no lists of mentions ({type(e).__name__})", "See assets/lists/en.yml") from None
+
+
+def _longest_first(text: str) -> tuple[int, str]:
+    return -len(text), text
+
+
+def _pattern(mention: str) -> str:
+    """A regex for MENTION across lines and in any case; PT is physiotherapy and pt a patient: short ones as written."""
+    words = r"\s+".join(map(re.escape, mention.split()))
+    return words if len(mention) < 4 else f"(?i:{words})"
 
 
 def _one_line(mention: str) -> str:

@@ -21,7 +21,7 @@ CONFIGS = sorted(p for p in Path("configs/annotator").glob("*.cfg") if p.stem !=
 def test_it_assembles_for_any_language_and_task(path, lang):
     nlp = load_annotator(path, {"lang": lang, "task": "configs/task/phi.yml"})
     assert nlp.lang == lang
-    assert len(nlp.pipe_names) == 1
+    assert nlp.pipe_names in (["llm", "vote"], ["teacher", "vote"], [nlp.pipe_names[0]])
     assert [t.text for t in nlp.make_doc("25mg")] == ["25", "mg"]
 
 

@@ -184,7 +184,7 @@ def test_a_local_model_taught_to_answer_in_lists_answers_in_lists(toy_lm, toy_no
         )
     )
     nlp = load_annotator(path)
-    lora, schedule = {"r": 16, "alpha": 32, "dropout": 0.0}, {"learning_rate": 1e-2, "n_epochs": 20, "patience": 20}
+    lora, schedule = {"r": 16, "alpha": 32}, {"learning_rate": 1e-2, "n_epochs": 20, "patience": 20}
     report = make_teach_answers(toy_lm, lora, schedule)(nlp, toy_notes, toy_notes[:2], adapter, 0, -1)
     assert report["best_dev_loss"] < report["epochs"][1]["eval_loss"]
     # Untaught, it writes noise in which no line for a label is found.

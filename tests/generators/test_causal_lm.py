@@ -1,5 +1,3 @@
-from itertools import islice
-
 import pytest
 
 from scripts.generators import causal_lm
@@ -109,42 +107,41 @@ def test_with_surrogates_neither_adapting_nor_writing_sees_a_labelled_identifier
     assert not any(identifier in text for text in [*seen, *asked] for identifier in IDENTIFIERS)
 
 
-def test_with_mentions_a_note_is_learned_and_asked_for_by_what_it_mentions(toy_lm, toy_notes):
-    generator = make_pretrained(toy_lm, ["genre"], {}, WRITING, lora={"r": 2}, mentions=["DRUG", "PROCEDURE"])
+def test_with_slots_no_mention_is_learned_and_written_notes_say_where_theirs_stand(toy_lm, toy_notes, tmp_path):
+    generator = make_pretrained(toy_lm, ["genre"], {"n_epochs": 1}, WRITING, lora={"r": 2}, slots=["DRUG", "PROCEDURE"])
     tokenizer = LocalModel(toy_lm).tokenizer
-    # the labels of n0; of a note without labels, the mentions that it shares with the labelled ones
-    unlabelled = Note("u", "Echo, aspirin and warfarin.", None, {"genre": "ward"})
-    prefixes = [
-        (toy_notes[0], "genre: clinic\nmentions: aspirin; metformin; CT head; ceftriaxone; chest x-ray\n\n"),
-        (unlabelled, "genre: ward\nmentions: Echo; aspirin\n\n"),
-    ]
-    for note, prefix in prefixes:
-        (example,) = generator._examples([note], toy_notes, tokenizer)
-        assert tokenizer.decode(example.ids, clean_up_tokenization_spaces=False) == f"{prefix}{note.text}<|end|>"
-        learned = [token for token in example.targets if token != -100]
-        assert tokenizer.decode(learned, clean_up_tokenization_spaces=False) == f"{note.text}<|end|>"
-    for request in islice(generator._requests(toy_notes, 0), 20):
-        (prompt,) = request.prompts
-        genre, mentions, *rest = prompt.split("\n")
-        assert genre in ("genre: clinic", "genre: ward")
-        assert mentions.startswith("mentions: ")
-        assert rest == ["", ""]
+    (example,) = generator._examples(toy_notes[:1], toy_notes, tokenizer)
+    shown = tokenizer.decode(example.ids, clean_up_tokenization_spaces=False)
+    assert shown.startswith("genre: clinic\n\nSeen in clinic today. Takes <DRUG> and <DRUG>. Had a <PROCEDURE> in May.")
+    generator.adapt(toy_notes, toy_notes[:2], tmp_path, 0, -1)
+    texts = iter([f"Number {i} takes <DRUG> before the <PROCEDURE>." for i in range(8)])
+    generator_draw = CausalLM._draw
+
+    def draw(self, model, batch, seed):
+        return [(next(texts), "stop") for _ in generator_draw(self, model, batch, seed)]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(CausalLM, "_draw", draw)
+        notes, _ = write(generator, tmp_path, toy_notes, 3, 0, tmp_path / "work")
+    known = {(span.label, note.mention(span).lower()) for note in toy_notes for span in note.spans}
+    for note in notes:
+        drug, procedure = map(note.mention, note.spans)
+        assert note.text.endswith(f"takes {drug} before the {procedure}.")
+        assert {("DRUG", drug.lower()), ("PROCEDURE", procedure.lower())} <= known
 
 
 def test_a_note_in_passages_is_learned_and_asked_for_part_by_part(toy_lm):
     text = "One two three. Aspirin five six.\nCT head nine ten."
     note = Note("n", text, (Span(15, 22, "DRUG"), Span(33, 40, "PROCEDURE")), {"genre": "ward"})
-    generator = make_pretrained(
-        toy_lm, ["genre"], {}, WRITING, lora={"r": 2}, mentions=["DRUG", "PROCEDURE"], passage=6
-    )
+    generator = make_pretrained(toy_lm, ["genre"], {}, WRITING, lora={"r": 2}, slots=["DRUG", "PROCEDURE"], passage=6)
     tokenizer = LocalModel(toy_lm).tokenizer
     decoded = [
         tokenizer.decode(e.ids, clean_up_tokenization_spaces=False)
         for e in generator._examples([note], [note], tokenizer)
     ]
     assert decoded == [
-        "genre: ward | part: 1 of 2\nmentions: Aspirin\n\nOne two three. Aspirin five six.<|end|>",
-        "genre: ward | part: 2 of 2\nmentions: CT head\n\nCT head nine ten.<|end|>",
+        "genre: ward | part: 1 of 2\n\nOne two three. <DRUG> five six.<|end|>",
+        "genre: ward | part: 2 of 2\n\n<PROCEDURE> nine ten.<|end|>",
     ]
     request = next(generator._requests([note], 0))
     assert [prompt.split("\n")[0] for prompt in request.prompts] == [
