@@ -9,7 +9,8 @@ from spacy.tokens import Doc
 from tqdm import tqdm
 from wasabi import msg
 
-from scripts.annotators.load import annotator_config, check_egress, load_annotator
+from scripts.annotators.load import annotator_config, check_egress, load_annotator, usage_of
+from scripts.llm.egress import sending
 from scripts.notes.docbins import write_docbin
 from scripts.notes.errors import UserError
 from scripts.notes.files import files_named_in, is_current, read_manifest, sensitivity_of, write_manifest
@@ -50,7 +51,7 @@ def main(
     counts: Counter[str] = Counter()
     nlp = load_annotator(config, variables)
     (silver / "manifest.json").unlink(missing_ok=True)
-    with tqdm(total=len(notes), unit="note") as bar:
+    with sending(sensitivity_of(released)), tqdm(total=len(notes), unit="note") as bar:
         for first in range(0, len(notes), SHARD):
             shard = silver / f"{first // SHARD:05}.spacy"
             if not is_current(shard, inputs, settings):
@@ -70,6 +71,7 @@ def main(
             f"{share:.0%} of the notes have a passage whose answer could not be read",
             "Look at the counts in the shards' manifests; try another prompt or model, or raise --max-missing",
         )
+    counts.update(usage_of(nlp))
     write_manifest(silver, inputs=inputs, config=settings, sensitivity=sensitivity_of(released), counts=counts)
     msg.good(
         f"{len(notes)} notes, {counts['entities']} entities, "
