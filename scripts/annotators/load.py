@@ -6,14 +6,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from scripts.llm.egress import MAY_LEAVE, host_of, is_loopback
-from scripts.llm.endpoint import OPENAI, Usage
+from scripts.llm.endpoint import OPENAI, Endpoint
 from scripts.notes.errors import UserError
 from scripts.notes.files import Sensitivity, sensitivity_of
 from scripts.notes.note import Note, Span
 from scripts.notes.step import load_config
 
 LOCAL_MODELS = "clinical.Local"  # how the names of our in-process models begin
-ENDPOINT = "clinical.OpenAI.v1"  # the one model of which we know where it sends
+OPENAI_MODEL = "clinical.OpenAI.v1"  # the one model of which we know where it sends
 
 if TYPE_CHECKING:
     from confection import Config
@@ -44,7 +44,7 @@ def check_egress(path: Path, sensitivity: Sensitivity) -> None:
         registered = model.get("@llm_models", "")
         if registered.startswith(LOCAL_MODELS):
             continue
-        if registered == ENDPOINT:
+        if registered == OPENAI_MODEL:
             host = host_of(model.get("base_url") or OPENAI)
             if is_loopback(host) or host in model.get("allow_private_hosts", ()):
                 continue
@@ -79,11 +79,21 @@ def predict(nlp: "Language", notes: Iterable[Note], batch_size: int = 32) -> Ite
         yield note.with_spans(Span(e.start_char, e.end_char, e.label_) for e in doc.ents)
 
 
+def has_endpoint(nlp: "Language") -> bool:
+    """Whether an LLM of NLP is behind an endpoint."""
+    return any(_endpoints(nlp))
+
+
 def usage_of(nlp: "Language") -> dict[str, int]:
     """What the LLMs of NLP behind endpoints have cost since it was loaded: calls by outcome, and tokens."""
     usage: Counter[str] = Counter()
-    for _, pipe in nlp.pipeline:
-        spent = getattr(getattr(pipe, "_model", None), "usage", None)  # spacy-llm's component has no public name for it
-        if isinstance(spent, Usage):
-            usage.update(spent.counts())
+    for endpoint in _endpoints(nlp):
+        usage.update(endpoint.usage.counts())
     return dict(usage)
+
+
+def _endpoints(nlp: "Language") -> Iterator[Endpoint]:
+    for _, pipe in nlp.pipeline:
+        model = getattr(pipe, "_model", None)  # spacy-llm's component has no public name for it
+        if isinstance(model, Endpoint):
+            yield model

@@ -14,6 +14,7 @@ import time
 from collections import Counter, deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Iterable  # noqa: UP035  spacy-llm checks for these very types
 
@@ -37,7 +38,7 @@ class Limits:
     """How long to wait and how often to ask again; seconds and counts.
 
     MAX_TRIES is per prompt, RETRY_SHARE per run: no more retries than this share of the prompts (and 100).
-    The server counts as gone when nothing was answered for GONE_S seconds.
+    The server counts as gone when nothing was heard of it for GONE_S seconds: not even an error.
     """
 
     max_in_flight: int = 32
@@ -179,13 +180,14 @@ class Endpoint:
         """What the server says to PROMPT, asked again as long as that may help."""
         import openai
 
-        for tries in range(1, self.limits.max_tries + 1):
+        failed_at = float("inf")
+        for tries in count(1):
             await self._limit.take()
-            sent_at = self._loop.time()
+            sent_at, fault = self._loop.time(), ""
             try:
                 async with asyncio.timeout(self.limits.total_s):
                     reply = await self._client.chat.completions.create(
-                        model=self.name, messages=[{"role": "user", "content": prompt}], **self.parameters
+                        model=self.name, messages=[{"role": "user", "content": prompt}], extra_body=self.parameters
                     )
                 answer = _read_reply(reply)
             except openai.APIStatusError as e:
@@ -201,16 +203,22 @@ class Endpoint:
                 self._limit.answered(self._loop.time() - sent_at)
             finally:
                 self._limit.give_back()
+            failed_at = min(failed_at, self._loop.time())
+            if fault not in ("connection", "timeout"):
+                self._heard_at = self._loop.time()
             if answer is not None:
-                self._answered_at = self._loop.time()
                 return answer
             self.usage.calls[fault] += 1
             self._check_alive()
-            self._n_retries += 1
-            if tries == self.limits.max_tries or self._n_retries > max(100, self.limits.retry_share * self._n_asked):
+            is_alive = self._heard_at >= failed_at  # else the prompt is not at fault: wait for the server, or stop
+            self._n_retries += is_alive
+            if is_alive and (tries >= self.limits.max_tries or self._n_retries > self._most_retries()):
                 raise Unanswered
             await asyncio.sleep(self._wait_s(tries, wait))
         raise AssertionError("unreachable")
+
+    def _most_retries(self) -> float:
+        return max(100, self.limits.retry_share * self._n_asked)
 
     def _refused(self, e: "openai.APIStatusError", sent_at: float) -> tuple[dict[str, Any] | None, str, float | None]:
         """What an HTTP error means: an answer after all, or the fault and how long the server asks to wait."""
@@ -229,13 +237,13 @@ class Endpoint:
 
     def _wait_s(self, tries: int, asked: float | None) -> float:
         """Full jitter (Brooker 2015) on an exponential wait; never less than the server asks for."""
-        longest = min(self.limits.longest_wait_s, self.limits.first_wait_s * 2 ** (tries - 1))
+        longest = min(self.limits.longest_wait_s, self.limits.first_wait_s * 2 ** min(tries - 1, 30))
         return (asked or 0.0) + self._rng.random() * longest
 
     def _check_alive(self) -> None:
-        if self._loop.time() - self._answered_at > self.limits.gone_s:
+        if self._loop.time() - self._heard_at > self.limits.gone_s:
             raise UserError(
-                f"{host_of(self.base_url)} has answered nothing for {self.limits.gone_s:.0f} s",
+                f"{host_of(self.base_url)} was not heard of for {self.limits.gone_s:.0f} s",
                 f"Start it and run the same command: {len(self._journal)} answers are kept",
             )
 
@@ -250,7 +258,7 @@ class Endpoint:
         self._n_asked = self._n_retries = 0
         self._asking: dict[str, asyncio.Future[dict[str, Any]]] = {}
         loop = asyncio.new_event_loop()
-        self._answered_at = loop.time()
+        self._heard_at = loop.time()
         threading.Thread(target=loop.run_forever, name="llm", daemon=True).start()
         self._loop = loop
         atexit.register(self.close)

@@ -2,12 +2,12 @@
 
 import json
 import re
-import sys
 from pathlib import Path
 
 import pytest
 from conftest import ROOT
 
+from benchmarks.server import Fault, Server
 from scripts import annotate
 from scripts.annotators.load import check_egress
 from scripts.notes.docbins import read_docbin
@@ -15,9 +15,6 @@ from scripts.notes.errors import UserError
 from scripts.notes.files import read_manifest, write_manifest
 from scripts.notes.jsonl import write_notes
 from scripts.notes.tokenizer import blank
-
-sys.path.insert(0, str(ROOT / "tests" / "llm"))
-from server import Fault, Server
 
 TASK = Path("configs/task/drugs_procedures.yml")
 DRUGS = ("aspirin", "metformin", "ceftriaxone", "furosemide")

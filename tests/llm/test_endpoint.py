@@ -4,8 +4,8 @@ import threading
 import time
 
 import pytest
-from server import Fault, Server, completion
 
+from benchmarks.server import Fault, Server, completion
 from scripts.llm.endpoint import Endpoint, Limits, _retry_after
 from scripts.llm.prompt import Prompt
 from scripts.notes.errors import UserError
@@ -160,7 +160,7 @@ def test_an_answer_that_cannot_be_read_is_asked_for_anew_and_both_stay_in_the_jo
 
 def test_a_server_that_is_gone_stops_the_run_which_then_goes_on_where_it_was(endpoint, server):
     server.fault = lambda prompt, n: Fault(drop=True) if len(server.calls) > 20 else None
-    with pytest.raises(UserError, match="has answered nothing for 0 s"):
+    with pytest.raises(UserError, match="was not heard of for 0 s"):
         ask(endpoint(gone_s=0.2, max_tries=100), PROMPTS[:60])
     n_before = sum(1 for r in server.requests)
     server.fault = lambda prompt, n: None
@@ -173,7 +173,7 @@ def test_a_server_that_is_gone_stops_the_run_which_then_goes_on_where_it_was(end
 def test_a_port_where_nobody_listens_stops_the_run(tmp_path):
     limits = Limits(**QUICK | {"gone_s": 0.2, "max_tries": 100})
     model = Endpoint("m", "http://127.0.0.1:9/v1", None, {}, tmp_path / "j.sqlite", limits)
-    with pytest.raises(UserError, match=r"127\.0\.0\.1 has answered nothing"):
+    with pytest.raises(UserError, match=r"127\.0\.0\.1 was not heard of"):
         ask(model, PROMPTS)
 
 

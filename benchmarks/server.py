@@ -1,12 +1,18 @@
-"""A real HTTP server on loopback that speaks OpenAI's chat completions, and misbehaves as told."""
+"""A real HTTP server on loopback that speaks OpenAI's chat completions, and misbehaves as told.
+
+`python -m benchmarks.server` runs it as a process of its own, which prints its address.
+"""
 
 import asyncio
+import sys
 import threading
-from collections import Counter
+import time
+from collections import Counter, deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+import typer
 from aiohttp import web
 
 Answer = Callable[[str], str]
@@ -32,7 +38,9 @@ class Server:
         self.finish_reason = "stop"
         self.calls: Counter[str] = Counter()
         self.requests: list[dict[str, Any]] = []
-        self.n_in_flight = self.most_in_flight = 0
+        self.answered_at: deque[float] = deque(maxlen=1000)
+        self.keep_requests = True
+        self.n_calls = self.n_in_flight = self.most_in_flight = 0
         self._paths = paths
 
     def __enter__(self) -> "Server":
@@ -68,8 +76,10 @@ class Server:
     async def _handle(self, request: web.Request) -> web.StreamResponse:
         body = await request.json()
         prompt = body["messages"][-1]["content"]
-        self.calls[prompt] += 1
-        self.requests.append({"path": request.path_qs, "headers": dict(request.headers), "body": body})
+        self.n_calls += 1
+        if self.keep_requests:
+            self.calls[prompt] += 1
+            self.requests.append({"path": request.path_qs, "headers": dict(request.headers), "body": body})
         self.n_in_flight += 1
         self.most_in_flight = max(self.most_in_flight, self.n_in_flight)
         try:
@@ -85,6 +95,7 @@ class Server:
             return web.json_response(completion(self.answer(prompt), body["model"], self.finish_reason))
         finally:
             self.n_in_flight -= 1
+            self.answered_at.append(time.monotonic())
 
 
 def completion(content: Any, model: str = "m", finish_reason: str = "stop", **message: Any) -> dict[str, Any]:
@@ -102,3 +113,16 @@ def completion(content: Any, model: str = "m", finish_reason: str = "stop", **me
         "choices": [choice],
         "usage": {"prompt_tokens": 10, "completion_tokens": 5, "total_tokens": 15},
     }
+
+
+def serve(latency_s: float = 0.2, content: str = '{"DRUG": ["aspirin"], "PROCEDURE": ["CT head"]}') -> None:
+    """Answer every prompt with CONTENT until standard input closes."""
+    with Server(lambda prompt: content, latency_s) as server:
+        server.keep_requests = False
+        print(server.url, flush=True)
+        sys.stdin.read()
+        print(server.n_calls, flush=True)
+
+
+if __name__ == "__main__":
+    typer.run(serve)
