@@ -168,7 +168,8 @@ class Endpoint:
         self._n_asked += 1
         try:
             answer = await self._ask(prompt)
-            self._journal.add(key, answer)
+            if answer["finish_reason"] != "rejected":  # the server may be mended; nothing was paid for
+                self._journal.add(key, answer)
         except Unanswered:
             self.usage.calls["gave up"] += 1
             answer = {"content": "", "finish_reason": "failed"}  # not kept: the next run asks again
@@ -204,12 +205,13 @@ class Endpoint:
             finally:
                 self._limit.give_back()
             failed_at = min(failed_at, self._loop.time())
-            if fault not in ("connection", "timeout"):
-                self._heard_at = self._loop.time()
+            if fault in ("connection", "timeout"):
+                self._check_silence(sent_at)
+            else:
+                self._heard_at, self._silent_since = self._loop.time(), None
             if answer is not None:
                 return answer
             self.usage.calls[fault] += 1
-            self._check_alive()
             is_alive = self._heard_at >= failed_at  # else the prompt is not at fault: wait for the server, or stop
             self._n_retries += is_alive
             if is_alive and (tries >= self.limits.max_tries or self._n_retries > self._most_retries()):
@@ -240,8 +242,10 @@ class Endpoint:
         longest = min(self.limits.longest_wait_s, self.limits.first_wait_s * 2 ** min(tries - 1, 30))
         return (asked or 0.0) + self._rng.random() * longest
 
-    def _check_alive(self) -> None:
-        if self._loop.time() - self._heard_at > self.limits.gone_s:
+    def _check_silence(self, sent_at: float) -> None:
+        if self._silent_since is None:
+            self._silent_since = sent_at
+        if self._loop.time() - self._silent_since > self.limits.gone_s:
             raise UserError(
                 f"{host_of(self.base_url)} was not heard of for {self.limits.gone_s:.0f} s",
                 f"Start it and run the same command: {len(self._journal)} answers are kept",
@@ -259,6 +263,7 @@ class Endpoint:
         self._asking: dict[str, asyncio.Future[dict[str, Any]]] = {}
         loop = asyncio.new_event_loop()
         self._heard_at = loop.time()
+        self._silent_since: float | None = None  # when the first was sent of the requests since it was last heard of
         threading.Thread(target=loop.run_forever, name="llm", daemon=True).start()
         self._loop = loop
         atexit.register(self.close)
