@@ -9,8 +9,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import srsly
+import typer
 
-from benchmarks.table import Row, write_table
+from benchmarks.table import Row, read_table, write_table
 from scripts.annotators.load import load_annotator, predict
 from scripts.notes.jsonl import read_notes
 from scripts.notes.task import read_task
@@ -24,11 +25,12 @@ CORPUS, TAUGHT = Path("corpus"), Path("training/annotator")
 SEED = 0
 
 
-def main() -> None:
+def main(names: list[str] = typer.Argument(None, help="Annotators to measure anew; the rows of others stay")) -> None:
     """Teach what can be taught, score all, and write metrics/bench/annotators.json."""
     variables = srsly.read_yaml("project.yml")["vars"]
     task = Path(f"configs/task/{variables['task']}.yml")
-    configs = [Path(f"configs/annotator/{name}.cfg") for name in ANNOTATORS]
+    measured = names or ANNOTATORS
+    configs = [Path(f"configs/annotator/{name}.cfg") for name in measured]
     teach(
         CORPUS / "private.jsonl",
         CORPUS / "holdout.jsonl",
@@ -40,7 +42,9 @@ def main() -> None:
         seed=SEED,
         gpu_id=-1,
     )
-    rows: list[Row] = []
+    rows = [
+        row for row in read_table("annotators") if row.measure.split(": ")[1].split(",")[0] not in (names or ANNOTATORS)
+    ]
     for path in configs:
         for part in ("holdout", "gold"):
             rows += score(part, path, task)
@@ -64,4 +68,4 @@ def score(part: str, config: Path, task: Path) -> Iterator[Row]:
 
 
 if __name__ == "__main__":
-    main()
+    typer.run(main)

@@ -1,5 +1,6 @@
 """A benchmark's figures: printed as a table and kept in metrics/bench."""
 
+import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -34,6 +35,13 @@ def write_table(name: str, rows: Sequence[Row]) -> Path:
     msg.table([[_show(v) for v in asdict(row).values()] for row in rows], header=header, divider=True, aligns=aligns)
     msg.good(f"{len(rows)} figures", path)
     return path
+
+
+def read_table(name: str) -> list[Row]:
+    """The rows of metrics/bench/NAME.json; none if it was never written."""
+    path = FOLDER / f"{name}.json"
+    rows = json.loads(path.read_text("utf8")) if path.is_file() else []
+    return [Row(**row | {"ci95": row["ci95"] and tuple(row["ci95"])}) for row in rows]
 
 
 def _show(value: object) -> str:

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterable, Iterator
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -9,10 +10,19 @@ from spacy.tokens import Doc
 from tqdm import tqdm
 from wasabi import msg
 
-from scripts.annotators.load import annotator_config, check_egress, load_annotator
+from scripts.annotators.load import annotator_config, check_egress, has_endpoint, load_annotator, usage_of
+from scripts.llm.egress import sending
 from scripts.notes.docbins import write_docbin
 from scripts.notes.errors import UserError
-from scripts.notes.files import files_named_in, is_current, read_manifest, sensitivity_of, write_manifest
+from scripts.notes.files import (
+    files_named_in,
+    hashes_of,
+    is_current,
+    manifest_path,
+    read_manifest,
+    sensitivity_of,
+    write_manifest,
+)
 from scripts.notes.jsonl import read_notes
 from scripts.notes.note import Note
 from scripts.notes.step import Arg, Opt, run_step
@@ -22,6 +32,8 @@ if TYPE_CHECKING:
     from spacy.language import Language
 
 SHARD = 50  # notes labelled between two saves
+# Behind an endpoint answers are kept one by one, and only a large batch keeps many requests on their way.
+ENDPOINT_SHARD = 1000
 GENERATOR = "generator"  # the span group of what the generator meant to mention
 
 
@@ -36,7 +48,8 @@ def main(
     max_missing: float = Opt(0.2, help="Fail if a larger share of the notes has a passage that could not be read"),
 ):
     """Label the released notes with the annotator in CONFIG; what it could not decide is missing annotation."""
-    check_egress(config, sensitivity_of(released))
+    kind = sensitivity_of(released)
+    check_egress(config, kind)
     variables = {"lang": lang, "task": str(task), "gpu_id": gpu_id}
     settings = annotator_config(config, variables)
     inputs = {"released": released, "task": task} | files_named_in(settings)
@@ -45,41 +58,51 @@ def main(
     if is_current(silver, inputs, settings):
         msg.good("The silver notes are up to date", silver)
         return
-    labels = read_task(task).labels
-    notes = [note.with_labels(labels) for note in read_notes(released)]
-    counts: Counter[str] = Counter()
+    n_notes = sum(1 for _ in read_notes(released))
+    if not n_notes:
+        raise UserError(f"{released} holds no notes", "Generate some, and let the gate decide on them")
     nlp = load_annotator(config, variables)
     (silver / "manifest.json").unlink(missing_ok=True)
-    with tqdm(total=len(notes), unit="note") as bar:
-        for first in range(0, len(notes), SHARD):
-            shard = silver / f"{first // SHARD:05}.spacy"
-            if not is_current(shard, inputs, settings):
-                docs = list(_label(nlp, notes[first : first + SHARD]))
-                write_docbin(shard, docs, store_user_data=True, groups=list(docs[0].spans))
-                write_manifest(
-                    shard, inputs=inputs, config=settings, sensitivity=sensitivity_of(released), counts=_count(docs)
-                )
-            counts.update(read_manifest(shard)["counts"])
-            bar.update(min(SHARD, len(notes) - first))
-    for stale in silver.glob("*.spacy*"):
-        if int(stale.name.split(".")[0]) * SHARD >= len(notes):
-            stale.unlink()
-    share = counts["notes with unread passages"] / len(notes)
+    labels = read_task(task).labels
+    hashes = hashes_of(inputs)  # once, not for every shard
+    size = ENDPOINT_SHARD if has_endpoint(nlp) else SHARD
+    shards = [silver / f"{number:05}.spacy" for number in range(-(-n_notes // size))]
+    with sending(kind), tqdm(total=n_notes, unit="note") as bar:
+        done = {number for number, shard in enumerate(shards) if is_current(shard, hashes, settings)}
+        bar.update(min(n_notes, size * len(done)))
+        numbered = enumerate(read_notes(released))
+        todo = (note.with_labels(labels) for number, note in numbered if number // size not in done)
+        docs = _label(nlp, todo, size)
+        for number in sorted(set(range(len(shards))) - done):
+            shard = []
+            for doc in islice(docs, min(size, n_notes - number * size)):
+                shard.append(doc)
+                bar.update()
+            write_docbin(shards[number], shard, store_user_data=True, groups=list(shard[0].spans))
+            write_manifest(shards[number], inputs=hashes, config=settings, sensitivity=kind, counts=_count(shard))
+    for stale in set(silver.glob("*.spacy")) - set(shards):
+        stale.unlink()
+        manifest_path(stale).unlink(missing_ok=True)
+    counts: Counter[str] = Counter()
+    for shard in shards:
+        counts.update(read_manifest(shard)["counts"])
+    counts.update(usage_of(nlp))
+    share = counts["notes with unread passages"] / n_notes
     if share > max_missing:
         raise UserError(
             f"{share:.0%} of the notes have a passage whose answer could not be read",
             "Look at the counts in the shards' manifests; try another prompt or model, or raise --max-missing",
         )
-    write_manifest(silver, inputs=inputs, config=settings, sensitivity=sensitivity_of(released), counts=counts)
+    write_manifest(silver, inputs=hashes, config=settings, sensitivity=kind, counts=counts)
     msg.good(
-        f"{len(notes)} notes, {counts['entities']} entities, {counts['missing tokens']} undecided tokens",
+        f"{n_notes} notes, {counts['entities']} entities, {counts['missing tokens']} undecided tokens",
         silver,
     )
     msg.table(sorted((k, v) for k, v in counts.items() if ":" in k), header=("counted", "n"))
 
 
-def _label(nlp: "Language", notes: Iterable[Note]) -> Iterator[Doc]:
-    for doc, note in nlp.pipe(((_as_written(nlp, n), n) for n in notes), as_tuples=True, batch_size=SHARD):
+def _label(nlp: "Language", notes: Iterable[Note], batch_size: int) -> Iterator[Doc]:
+    for doc, note in nlp.pipe(((_as_written(nlp, n), n) for n in notes), as_tuples=True, batch_size=batch_size):
         doc.user_data["id"] = note.id
         doc.user_data["meta"] = dict(note.meta)
         yield doc

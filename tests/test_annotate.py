@@ -51,23 +51,25 @@ def test_every_note_is_labelled_in_order_and_keeps_its_id(silver, toy_notes):
 def test_an_interrupted_run_goes_on_after_the_last_finished_shard(silver, monkeypatch):
     labelled, real = [], annotate._label
 
-    def stop_at_the_third(nlp, notes):
-        if len(labelled) == 2:
-            raise KeyboardInterrupt
-        labelled.append(notes)
-        return real(nlp, notes)
+    def counted(nlp, notes, batch_size, stop_at=99):
+        for doc in real(nlp, notes, batch_size):
+            if len(labelled) == stop_at:
+                raise KeyboardInterrupt
+            labelled.append(doc.user_data["id"])
+            yield doc
 
-    monkeypatch.setattr(annotate, "_label", stop_at_the_third)
+    monkeypatch.setattr(annotate, "_label", lambda *args: counted(*args, stop_at=5))
     with pytest.raises(KeyboardInterrupt):
         silver()
-    monkeypatch.setattr(annotate, "_label", lambda nlp, notes: (labelled.append(notes), real(nlp, notes))[1])
+    monkeypatch.setattr(annotate, "_label", counted)
     folder = silver()
-    assert [n.id for notes in labelled for n in notes] == [f"n{i}" for i in range(8)]
+    # two to a shard: the fifth was labelled, but its shard was not finished
+    assert labelled == ["n0", "n1", "n2", "n3", "n4", "n4", "n5", "n6", "n7"]
     assert len(list(folder.glob("*.spacy"))) == 4
 
 
 def test_too_many_unreadable_answers_fail_the_step(silver, monkeypatch):
-    def refuse(nlp, notes):
+    def refuse(nlp, notes, batch_size):
         for note in notes:
             doc = nlp.make_doc(note.text)
             doc.set_ents([], default="missing")
@@ -96,9 +98,9 @@ def test_train_and_dev_share_no_note_and_keep_nothing_but_tokens_and_entities(si
 def test_what_the_generator_meant_counts_as_an_opinion_of_the_tasks_labels(toy_notes):
     nlp = blank("en")
     note = toy_notes[0].with_spans([*toy_notes[0].spans[:2], Span(0, 4, "NAME")]).with_labels(["DRUG", "PROCEDURE"])
-    (doc,) = annotate._label(nlp, [note])
+    (doc,) = annotate._label(nlp, [note], 1)
     assert [(s.start_char, s.end_char, s.label_) for s in doc.spans["generator"]] == [
         (s.start, s.end, s.label) for s in toy_notes[0].spans[:2]
     ]
-    (doc,) = annotate._label(nlp, [note.with_spans(None)])
+    (doc,) = annotate._label(nlp, [note.with_spans(None)], 1)
     assert "generator" not in doc.spans

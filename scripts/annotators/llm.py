@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from functools import cached_property
+from functools import cached_property, partial
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Iterable, Tuple  # noqa: UP035  spacy-llm checks for these very types
@@ -15,9 +15,10 @@ from spacy_llm.registry import registry
 from scripts.llm.answers import FORMS, Unreadable, spans_of_copy
 from scripts.llm.finetune import Example, Lora, Schedule, add_lora, finetune
 from scripts.llm.local import device_of, load_causal_lm
-from scripts.llm.prompt import Answer, Prompt
+from scripts.llm.prompt import Prompt
 from scripts.notes.align import align
 from scripts.notes.errors import UserError
+from scripts.notes.files import Sensitivity, sensitivity_of
 from scripts.notes.jsonl import read_notes
 from scripts.notes.note import Note, Span
 from scripts.notes.task import Task, read_task
@@ -27,12 +28,16 @@ if TYPE_CHECKING:
     from spacy.language import Language
 
 
+# A passage's outcome where its finish_reason does not say it itself.
+WHY_UNREAD = {None: "unreadable", "stop": "unreadable", "length": "truncated", "content_filter": "filtered"}
+
+
 class SpanTask:
     """Ask for the mentions of a task's labels passage by passage, and put what the note really holds on the Doc.
 
     Entities go to `doc.spans[name]` and `doc.ents`; a passage whose answer cannot be read is missing annotation, not
-    "no entity". `doc.user_data["annotation"]` counts passages by outcome (read, unreadable, truncated) and mentions by
-    alignment status.
+    "no entity". `doc.user_data["annotation"]` counts passages by outcome (read, unreadable, truncated, refused,
+    filtered, failed, ...) and mentions by alignment status.
     """
 
     def __init__(
@@ -44,7 +49,9 @@ class SpanTask:
         examples: Callable[[], Iterable[Note]],
         occurrences: str,
         name: str,
+        sensitivity: Sensitivity | None = None,
     ):
+        self._sensitivity = sensitivity
         self.task, self.form, self.window, self.name = task, FORMS[form], window, name
         self.occurrences = occurrences
         self.asked = (*task.labels, *task.rivals)
@@ -81,7 +88,8 @@ class SpanTask:
             rendered = self._template.render(
                 text=text, labels=self.task.labels, rivals=self.task.rivals, examples=self.examples
             )
-            yield start, Prompt(rendered, text, tuple((a - start, b - start) for a, b in inside), self.labels)
+            words = tuple((a - start, b - start) for a, b in inside)
+            yield start, Prompt(rendered, text, words, self.labels, partial(self._can_read, text), self._sensitivity)
 
     def parse_responses(self, shards: Iterable[Iterable[Doc]], responses: Iterable[Iterable[Any]]) -> Iterable[Doc]:
         """Read the answers and set the entities that the note's own characters bear out."""
@@ -95,10 +103,10 @@ class SpanTask:
         unread = []
         for (start, prompt), answer in zip(self.passages(doc), answers, strict=True):
             try:
-                spans = self._read(prompt, answer, counts)
+                spans = self._read(prompt.text, answer, counts)
             except Unreadable:
-                truncated = isinstance(answer, Answer) and answer.finish_reason == "length"
-                counts["passages: truncated" if truncated else "passages: unreadable"] += 1
+                reason = getattr(answer, "finish_reason", None)
+                counts[f"passages: {WHY_UNREAD.get(reason, reason)}"] += 1
                 unread.append((start, start + len(prompt.text)))
                 continue
             counts["passages: read"] += 1
@@ -112,13 +120,23 @@ class SpanTask:
         doc.user_data["annotation"] = {k: v for k, v in counts.items() if v}
         return doc
 
-    def _read(self, prompt: Prompt, answer: Any, counts: Counter[str]) -> list[Span]:
-        copied = spans_of_copy(str(answer), prompt.text, self.asked)
+    def _can_read(self, text: str, answer: Any) -> bool:
+        try:
+            self._read(text, answer, Counter())
+        except Unreadable:
+            return False
+        return True
+
+    def _read(self, text: str, answer: Any, counts: Counter[str]) -> list[Span]:
+        copied = spans_of_copy(str(answer), text, self.asked)
         if copied is not None:
             counts["mentions: exact"] += len(copied)
             return [s for s in copied if s.label in self.task.labels]
+        reason = getattr(answer, "finish_reason", None)
+        if reason not in (None, "stop") and not (reason == "length" and self.form.shows_its_end):
+            raise Unreadable(reason)
         mentions = self.form.read(str(answer), self.asked)
-        aligned = align(prompt.text, mentions, occurrences=self.occurrences)
+        aligned = align(text, mentions, occurrences=self.occurrences)
         for (_, label), entry in zip(mentions, aligned.ledger, strict=True):
             if label in self.task.labels:
                 counts[f"mentions: {entry.status}"] += 1
@@ -152,7 +170,8 @@ def make_span_task(
         labelled = (note for note in scheme.restrict(read_notes(Path(examples))) if note.spans) if examples else ()
         return (cut_note(note, window)[0] for note in islice(labelled, n_examples))
 
-    return SpanTask(scheme, Path(template).read_text("utf8"), form, window, shots, occurrences, name)
+    kind = sensitivity_of(Path(examples)) if examples else None
+    return SpanTask(scheme, Path(template).read_text("utf8"), form, window, shots, occurrences, name, kind)
 
 
 Teach = Callable[["Language", Sequence[Note], Sequence[Note], Path, int, int], dict[str, Any]]

@@ -1,15 +1,19 @@
 """Any annotator as a spaCy pipeline: a config that spacy-llm assembles, or a trained model's folder."""
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from scripts.llm.egress import MAY_LEAVE, host_of, is_loopback
+from scripts.llm.endpoint import OPENAI, Endpoint
 from scripts.notes.errors import UserError
 from scripts.notes.files import Sensitivity, sensitivity_of
 from scripts.notes.note import Note, Span
 from scripts.notes.step import load_config
 
 LOCAL_MODELS = "clinical.Local"  # how the names of our in-process models begin
+OPENAI_MODEL = "clinical.OpenAI.v1"  # the one model of which we know where it sends
 
 if TYPE_CHECKING:
     from confection import Config
@@ -36,17 +40,22 @@ def check_egress(path: Path, sensitivity: Sensitivity) -> None:
     for name, block in annotator_config(path, {}).get("components", {}).items():
         if block.get("factory") != "llm":
             continue
-        registered = block.get("model", {}).get("@llm_models", "")
+        model = block.get("model", {})
+        registered = model.get("@llm_models", "")
         if registered.startswith(LOCAL_MODELS):
             continue
+        if registered == OPENAI_MODEL:
+            host = host_of(model.get("base_url") or OPENAI)
+            if is_loopback(host) or host in model.get("allow_private_hosts", ()):
+                continue
         sent = {"these notes": sensitivity}
         if examples := block.get("task", {}).get("examples"):
             sent["the prompt's examples"] = sensitivity_of(Path(examples))
         for what, kind in sent.items():
-            if kind not in ("released", "public"):
+            if kind not in MAY_LEAVE:
                 raise UserError(
                     f"{path}: {name} ({registered}) may send text to another host, and {what} are {kind}",
-                    "Use a local model for notes that did not pass the gate",
+                    "Use a local model for notes that did not pass the gate, or allow the host (allow_private_hosts)",
                 )
 
 
@@ -68,3 +77,23 @@ def predict(nlp: "Language", notes: Iterable[Note], batch_size: int = 32) -> Ite
     pairs = ((note.text, note) for note in notes)
     for doc, note in nlp.pipe(pairs, as_tuples=True, batch_size=batch_size):
         yield note.with_spans(Span(e.start_char, e.end_char, e.label_) for e in doc.ents)
+
+
+def has_endpoint(nlp: "Language") -> bool:
+    """Whether an LLM of NLP is behind an endpoint."""
+    return any(_endpoints(nlp))
+
+
+def usage_of(nlp: "Language") -> dict[str, int]:
+    """What the LLMs of NLP behind endpoints have cost since it was loaded: calls by outcome, and tokens."""
+    usage: Counter[str] = Counter()
+    for endpoint in _endpoints(nlp):
+        usage.update(endpoint.usage.counts())
+    return dict(usage)
+
+
+def _endpoints(nlp: "Language") -> Iterator[Endpoint]:
+    for _, pipe in nlp.pipeline:
+        model = getattr(pipe, "_model", None)  # spacy-llm's component has no public name for it
+        if isinstance(model, Endpoint):
+            yield model

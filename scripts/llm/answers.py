@@ -16,10 +16,14 @@ class Unreadable(ValueError):
 
 @dataclass(frozen=True)
 class AnswerForm:
-    """WRITE the answer that a perfect model gives for a text and its spans; READ the mentions from any answer."""
+    """WRITE the answer that a perfect model gives for a text and its spans; READ the mentions from any answer.
+
+    Of an answer that was cut off, a form that SHOWS_ITS_END can still be read if it had ended before.
+    """
 
     write: Callable[[str, Sequence[Span], Sequence[str]], str]
     read: Callable[[str, Sequence[str]], Mentions]
+    shows_its_end: bool = False
 
 
 def _write_json(text: str, spans: Sequence[Span], labels: Sequence[str]) -> str:
@@ -109,7 +113,7 @@ def _strings(text: str, spans: Sequence[Span], label: str) -> list[str]:
 
 
 FORMS: dict[str, AnswerForm] = {
-    "json": AnswerForm(_write_json, _read_json),
+    "json": AnswerForm(_write_json, _read_json, shows_its_end=True),
     "lists": AnswerForm(_write_lists, _read_lists),
     "tags": AnswerForm(_write_tags, _read_tags),
 }

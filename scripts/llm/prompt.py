@@ -1,5 +1,9 @@
 """What goes to a language model and what comes back: plain strings for spacy-llm, with what ours know beside them."""
 
+from collections.abc import Callable
+
+from scripts.notes.files import Sensitivity
+
 # The context length that our models tell spacy-llm: our task cuts passages and keeps the note's offsets; spacy-llm's
 # own sharding would change the text.
 UNCUT = 10**9
@@ -8,21 +12,37 @@ UNCUT = 10**9
 class Prompt(str):
     """The rendered prompt; TEXT is the passage to be labelled, WORDS its tokens' offsets, LABELS what is asked for.
 
-    A model that constrains its answers needs them; any other sees an ordinary string.
+    IS_READABLE says whether an answer can be used, so that a model can be asked again; SENSITIVITY is that of the
+    examples shown, None without examples. A model that needs none of these sees an ordinary string.
     """
 
     text: str
     words: tuple[tuple[int, int], ...]
     labels: tuple[str, ...]
+    is_readable: Callable[["Answer"], bool]
+    sensitivity: Sensitivity | None
 
-    def __new__(cls, prompt: str, text: str, words: tuple[tuple[int, int], ...], labels: tuple[str, ...]) -> "Prompt":
+    def __new__(
+        cls,
+        prompt: str,
+        text: str,
+        words: tuple[tuple[int, int], ...],
+        labels: tuple[str, ...],
+        is_readable: Callable[["Answer"], bool] = lambda answer: True,
+        sensitivity: Sensitivity | None = None,
+    ) -> "Prompt":
         self = super().__new__(cls, prompt)
         self.text, self.words, self.labels = text, words, labels
+        self.is_readable, self.sensitivity = is_readable, sensitivity
         return self
 
 
 class Answer(str):
-    """A model's answer and its finish_reason: "stop", "length" (cut off), or None where the model does not say."""
+    """A model's answer and its finish_reason; None where the model does not say.
+
+    "stop", "length" (cut off) and "content_filter" as in OpenAI's API; ours are "refused", "none" (no content),
+    "rejected" (the request, for what it holds) and "failed" (no answer after all tries).
+    """
 
     finish_reason: str | None
 

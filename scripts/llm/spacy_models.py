@@ -2,13 +2,16 @@
 
 from collections.abc import Callable
 from functools import cached_property
+from pathlib import Path
 from typing import Any, Iterable  # noqa: UP035  spacy-llm checks for these very types
 
 from spacy_llm.registry import registry
 
+from scripts.llm.endpoint import OPENAI, Endpoint, Limits
 from scripts.llm.local import LocalModel, Sampling
 from scripts.llm.prompt import UNCUT, Answer
 from scripts.llm.tagger import LocalTagger
+from scripts.notes.errors import UserError
 
 Executor = Callable[[Iterable[Iterable[Any]]], Iterable[Any]]
 
@@ -54,3 +57,37 @@ def make_local_tagger(
 ) -> Executor:
     """A local causal LM whose answers are tagged copies of the passage; OUTSIDE_BIAS > 0 finds more, with less care."""
     return LocalTagger(name, adapter, batch_size, gpu_id, outside_bias)
+
+
+@registry.llm_models("clinical.OpenAI.v1")
+def make_endpoint(
+    name: str,
+    base_url: str = OPENAI,
+    api_key_env: str | None = None,
+    parameters: dict[str, Any] | None = None,
+    journal: str = "training/journal.sqlite",
+    limits: dict[str, Any] | None = None,
+    allow_private_hosts: list[str] | None = None,
+    azure_api_version: str | None = None,
+    n_samples: int = 2,
+) -> Executor:
+    """Model NAME behind any server that speaks OpenAI's chat completions: BASE_URL ends in /v1, or is Azure's endpoint.
+
+    API_KEY_ENV names the variable of the environment that holds the key (None: the server wants none). PARAMETERS go to
+    the server as they are. AZURE_API_VERSION makes it Azure, where NAME is the deployment.
+    """
+    try:
+        bounds = Limits(**(limits or {}))
+    except TypeError as e:
+        raise UserError(f"[limits]: {e}", f"Known keys: {', '.join(Limits.__dataclass_fields__)}") from None
+    return Endpoint(
+        name,
+        base_url,
+        api_key_env,
+        parameters or {},
+        Path(journal),
+        bounds,
+        allow_private_hosts or (),
+        azure_api_version,
+        n_samples,
+    )

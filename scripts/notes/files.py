@@ -14,6 +14,8 @@ from .errors import UserError
 
 Sensitivity = Literal["private", "synthetic", "released", "public"]
 
+Inputs = Mapping[str, Path | str]  # files, or the hashes of files
+
 # The packages whose versions can change a result.
 VERSIONED = (
     "spacy",
@@ -86,7 +88,7 @@ def manifest_path(output: Path) -> Path:
 def write_manifest(
     output: Path,
     *,
-    inputs: Mapping[str, Path],
+    inputs: Inputs,
     config: Mapping[str, Any],
     sensitivity: Sensitivity,
     counts: Mapping[str, Any],
@@ -102,7 +104,7 @@ def write_manifest(
             "output": output.name,
             "sha256": sha256_of(output) if output.is_file() else None,
             "sensitivity": sensitivity,
-            "inputs": _hashes(inputs),
+            "inputs": hashes_of(inputs),
             "config": dict(config),
             "seed": seed,
             "counts": dict(counts),
@@ -124,12 +126,12 @@ def sensitivity_of(path: Path) -> Sensitivity:
     return read_manifest(path)["sensitivity"] if manifest_path(path).is_file() else "private"
 
 
-def is_current(output: Path, inputs: Mapping[str, Path], config: Mapping[str, Any], seed: int | None = None) -> bool:
+def is_current(output: Path, inputs: Inputs, config: Mapping[str, Any], seed: int | None = None) -> bool:
     """Whether OUTPUT is whole and was made from these very INPUTS, CONFIG and SEED."""
     if not (output.exists() and manifest_path(output).is_file()):
         return False
     made = read_manifest(output)
-    same = (made["inputs"], made["config"], made["seed"]) == (_hashes(inputs), json.loads(json.dumps(config)), seed)
+    same = (made["inputs"], made["config"], made["seed"]) == (hashes_of(inputs), json.loads(json.dumps(config)), seed)
     return same and (made["sha256"] is None or made["sha256"] == sha256_of(output))
 
 
@@ -158,5 +160,6 @@ def versions() -> dict[str, str]:
     return found
 
 
-def _hashes(inputs: Mapping[str, Path]) -> dict[str, str]:
-    return {name: sha256_of(path) for name, path in inputs.items()}
+def hashes_of(inputs: Inputs) -> dict[str, str]:
+    """The sha256 of each of INPUTS; a hash stays as it is."""
+    return {name: sha256_of(found) if isinstance(found, Path) else found for name, found in inputs.items()}

@@ -5,6 +5,7 @@ import gzip
 import io
 import lzma
 import re
+import struct
 import tarfile
 import zipfile
 from collections.abc import Iterator
@@ -14,6 +15,19 @@ from scripts.notes.errors import UserError
 MAX_DEPTH = 6
 MAX_BYTES = 8 << 30  # unpacked; a wheel beyond that is no NER
 APART = " ##### "  # keeps what stands in different places from being read as one
+
+UNREADABLE = (
+    OSError,
+    EOFError,
+    RuntimeError,
+    ValueError,
+    struct.error,
+    zipfile.BadZipFile,
+    tarfile.TarError,
+    lzma.LZMAError,
+)
+ZIP = b"PK\x03\x04"
+LOCAL_HEADER = 30  # bytes of a member's header before its name and extra field
 
 _SINGLE = ((b"\x1f\x8b", gzip.decompress), (b"BZh", bz2.decompress), (b"\xfd7zXZ", lzma.decompress))
 _ESCAPE = re.compile(r"\\u([0-9a-fA-F]{4})|\\x([0-9a-fA-F]{2})|\\[nrt]")
@@ -30,15 +44,25 @@ _RUNS = (
 def walk_members(name: str, data: bytes, depth: int = 0) -> Iterator[tuple[str, bytes]]:
     """Yield (name, bytes) of DATA itself and of all its members, nested zip, tar, gz, bz2 and xz unpacked.
 
+    Of a zip archive itself only what lies outside its members: these follow, unpacked.
     A UserError for an archive that cannot be read to its end or is nested too deep or too large: it is not vouched for.
     """
-    yield name, data
     try:
+        yield name, _outside_members(data) if data[:4] == ZIP else data
         for inner, inner_data in _unpack(data):
             if depth >= MAX_DEPTH or len(inner_data) > MAX_BYTES:
                 raise UserError("an archive in the wheel is nested too deep or too large", "Look into the pipeline")
             yield from walk_members(f"{name}!{inner}" if name else inner, inner_data, depth + 1)
-    except (OSError, EOFError, RuntimeError, ValueError, zipfile.BadZipFile, tarfile.TarError, lzma.LZMAError) as e:
+    except (
+        OSError,
+        EOFError,
+        RuntimeError,
+        ValueError,
+        struct.error,
+        zipfile.BadZipFile,
+        tarfile.TarError,
+        lzma.LZMAError,
+    ) as e:
         raise UserError(
             f"an archive in the wheel cannot be read ({type(e).__name__})", "Look into the pipeline"
         ) from None
@@ -52,12 +76,24 @@ def texts_in(data: bytes) -> tuple[list[str], bool]:
         except UnicodeDecodeError:
             text = data.decode("latin1")
         return _with_unescaped(text), True
-    runs = (APART.join(m.group().decode(encoding, "ignore") for m in run.finditer(data)) for run, encoding in _RUNS)
+    runs = (APART.encode(kind).join(run.findall(data)).decode(kind, "ignore") for run, kind in _RUNS)
     return [text for run in runs for text in _with_unescaped(run)], False
 
 
+def _outside_members(data: bytes) -> bytes:
+    """The headers, names and comments of a zip archive, and whatever was put between its members or around them."""
+    with zipfile.ZipFile(io.BytesIO(data)) as archive:
+        members = sorted((info.header_offset, info.compress_size) for info in archive.infolist())
+    pieces, end = [], 0
+    for offset, size in members:
+        start = offset + LOCAL_HEADER + sum(struct.unpack("<HH", data[offset + 26 : offset + LOCAL_HEADER]))
+        pieces.append(data[end:start])
+        end = start + size
+    return APART.encode().join([*pieces, data[end:]])
+
+
 def _unpack(data: bytes) -> Iterator[tuple[str, bytes]]:
-    if data[:4] in (b"PK\x03\x04", b"PK\x05\x06"):
+    if data[:4] in (ZIP, b"PK\x05\x06"):
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
             if sum(info.file_size for info in archive.infolist()) > MAX_BYTES:
                 raise ValueError("too large")

@@ -4,12 +4,13 @@ import re
 import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 from scripts.notes.note import Note
 
 # Letters that Unicode does not decompose, in their usual plain spelling.
-_PLAIN = str.maketrans({"ø": "o", "ł": "l", "đ": "d", "ð": "d", "ı": "i", "æ": "ae", "œ": "oe", "þ": "th", "ħ": "h"})
+_PLAIN = {"ø": "o", "ł": "l", "đ": "d", "ð": "d", "ı": "i", "æ": "ae", "œ": "oe", "þ": "th", "ħ": "h"}
 _TOKEN = re.compile(r"[^\W\d_]+|\d+")
 
 
@@ -25,10 +26,16 @@ def plain(text: str) -> str:
     """TEXT without case, accents, compatibility forms, invisible characters and line breaks (NFC, NFD: the same)."""
     folded = unicodedata.normalize("NFKD", unicodedata.normalize("NFKC", text).casefold())
     if not folded.isascii():
-        # Mn: accents. Cf: zero-width characters, soft hyphens, direction marks.
-        folded = "".join(c for c in folded if unicodedata.category(c) not in ("Mn", "Cf")).translate(_PLAIN)
-        folded = "".join(str(unicodedata.decimal(c, c)) for c in folded)  # digits of any script
+        folded = folded.translate({ord(c): _plain_character(c) for c in set(folded)})
     return " ".join(folded.split())
+
+
+@cache
+def _plain_character(c: str) -> str:
+    # Mn: accents. Cf: zero-width characters, soft hyphens, direction marks.
+    if unicodedata.category(c) in ("Mn", "Cf"):
+        return ""
+    return _PLAIN.get(c) or str(unicodedata.decimal(c, c))  # digits of any script
 
 
 def tokenize(text: str) -> list[Token]:

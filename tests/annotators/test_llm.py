@@ -187,13 +187,14 @@ def test_a_local_model_taught_to_answer_in_lists_answers_in_lists(toy_lm, toy_no
     lora, schedule = {"r": 16, "alpha": 32}, {"learning_rate": 1e-2, "n_epochs": 20, "patience": 20}
     report = make_teach_answers(toy_lm, lora, schedule)(nlp, toy_notes, toy_notes[:2], adapter, 0, -1)
     assert report["best_dev_loss"] < report["epochs"][1]["eval_loss"]
-    # Untaught, it writes noise in which no line for a label is found.
-    annotations = {}
+    # Untaught, it writes noise in which no line for a label is found; so small a model never learns to end.
+    readable = {}
     for how, config in (("taught", path.read_text()), ("untaught", path.read_text().replace(f'"{adapter}"', "null"))):
         (tmp_path / f"{how}.cfg").write_text(config)
-        doc = load_annotator(tmp_path / f"{how}.cfg")(toy_notes[0].text)
-        annotations[how] = {k: n for k, n in doc.user_data["annotation"].items() if k.startswith("passages")}
-    assert annotations == {"taught": {"passages: read": 1}, "untaught": {"passages: truncated": 1}}
+        llm = load_annotator(tmp_path / f"{how}.cfg").get_pipe("llm")
+        ((answer,),) = llm._model([[prompt for _, prompt in llm.task.passages(nlp.make_doc(toy_notes[0].text))]])
+        readable[how] = any(line.startswith("DRUG:") for line in answer.split("\n"))
+    assert readable == {"taught": True, "untaught": False}
 
 
 @pytest.mark.parametrize(("key", "value"), [("form", "xml"), ("template", "none.jinja"), ("task", "none.yml")])

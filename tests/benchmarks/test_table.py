@@ -12,6 +12,8 @@ def test_rows_are_kept_and_printed(tmp_path, monkeypatch, capsys):
     ]
     path = write_table("scores", rows)
     assert path == tmp_path / "scores.json"
+    assert table.read_table("scores") == rows
+    assert table.read_table("other") == []
     first, second = json.loads(path.read_text())
     assert list(first) == ["measure", "value", "unit", "n", "seed", "ci95", "target", "reached"]
     assert (first["value"], first["ci95"], first["unit"]) == (0.71234, [0.65, 0.77], None)

@@ -1,0 +1,346 @@
+"""A language model behind an OpenAI-compatible server: many requests at a time, answers in order, none lost.
+
+The official client sends; what it leaves to its caller is here: how many at a time, what to ask again and when, what
+was answered before, which host may see what.
+"""
+
+import asyncio
+import atexit
+import email.utils
+import os
+import random
+import threading
+import time
+from collections import Counter, deque
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import count
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Iterable  # noqa: UP035  spacy-llm checks for these very types
+
+from scripts.llm.egress import check_destination, host_of
+from scripts.llm.journal import Journal, key_of
+from scripts.llm.limit import AdaptiveLimit
+from scripts.llm.prompt import UNCUT, Answer, Prompt
+from scripts.notes.errors import UserError
+
+if TYPE_CHECKING:
+    import openai
+
+OPENAI = "https://api.openai.com/v1"
+FATAL = (401, 403, 404)  # the key, or the name of the model: no other request would fare better
+AGAIN = (408, 409, 425, 429)  # and every status from 500 on
+BUSY = (429, 503, 529)  # fewer requests, please
+
+
+@dataclass(frozen=True)
+class Limits:
+    """How long to wait and how often to ask again; seconds and counts.
+
+    MAX_TRIES is per prompt, RETRY_SHARE per run: no more retries than this share of the prompts (and 100).
+    The server counts as gone when nothing was heard of it for GONE_S seconds: not even an error.
+    """
+
+    max_in_flight: int = 32
+    connect_s: float = 10.0
+    total_s: float = 120.0
+    max_tries: int = 6
+    retry_share: float = 0.5
+    first_wait_s: float = 0.5
+    longest_wait_s: float = 60.0
+    gone_s: float = 180.0
+
+
+@dataclass
+class Usage:
+    """What a run has cost so far: calls by outcome, tokens as the server counts them."""
+
+    calls: Counter[str] = field(default_factory=Counter)
+    n_prompt_tokens: int = 0
+    n_answer_tokens: int = 0
+
+    def add(self, usage: Any) -> None:
+        self.n_prompt_tokens += getattr(usage, "prompt_tokens", None) or 0
+        self.n_answer_tokens += getattr(usage, "completion_tokens", None) or 0
+
+    def counts(self) -> dict[str, int]:
+        """All of it by name."""
+        tokens = {"tokens: prompts": self.n_prompt_tokens, "tokens: answers": self.n_answer_tokens}
+        return {f"calls: {outcome}": n for outcome, n in self.calls.items()} | tokens
+
+
+class Unanswered(Exception):
+    """A prompt that stays without answer after all tries."""
+
+
+class Endpoint:
+    """A spacy-llm model: prompts per doc to answers per doc, lazily and in order, from a server's chat completions.
+
+    PARAMETERS go to the server as they are (temperature, max_tokens, response_format, seed, ...). Every answer is in
+    the JOURNAL before it is given away, by host, model, parameters and prompt: what stands there is not asked again. Of
+    an answer that the prompt's `is_readable` rejects another sample is asked for, N_SAMPLES in all at most.
+    """
+
+    context_length = UNCUT
+
+    def __init__(
+        self,
+        name: str,
+        base_url: str,
+        api_key_env: str | None,
+        parameters: Mapping[str, Any],
+        journal: Path,
+        limits: Limits,
+        allowed: Sequence[str] = (),
+        azure_api_version: str | None = None,
+        n_samples: int = 2,
+    ):
+        host_of(base_url)
+        self.name, self.base_url, self.api_key_env = name, base_url, api_key_env
+        self.parameters, self.limits, self.allowed = dict(parameters), limits, tuple(allowed)
+        self.azure_api_version, self.n_samples = azure_api_version, n_samples
+        self.journal_path = journal
+        self.usage = Usage()
+        self._loop: asyncio.AbstractEventLoop | None = None
+
+    def __call__(self, prompts: Iterable[Iterable[Any]]) -> Iterable[Iterable[Any]]:
+        """Answers to PROMPTS in their order; as many are on their way as the limits allow, and few more are read."""
+        self._start()
+        waiting: deque[list[Any]] = deque()
+        n_waiting = 0
+        try:
+            for doc in prompts:
+                asked = [self._submit(prompt) for prompt in doc]
+                waiting.append(asked)
+                n_waiting += len(asked)
+                while n_waiting > 4 * self.limits.max_in_flight:
+                    n_waiting -= len(waiting[0])
+                    yield _first(waiting)
+            while waiting:
+                yield _first(waiting)
+        finally:
+            if waiting:  # an error, or a caller who wants no more: nothing goes on being sent, or paid for
+                asyncio.run_coroutine_threadsafe(_cancel_all(), self._loop).result()
+
+    def close(self) -> None:
+        """Close the connections and the journal; the next prompt opens them again."""
+        if self._loop is not None:
+            asyncio.run_coroutine_threadsafe(self._client.close(), self._loop).result()
+            self._loop.call_soon_threadsafe(self._loop.stop)
+            self._journal.close()
+            self._loop = None
+
+    def _submit(self, prompt: Any) -> Any:
+        check_destination(self.base_url, None, self.allowed)
+        if isinstance(prompt, Prompt) and prompt.sensitivity:
+            check_destination(self.base_url, prompt.sensitivity, self.allowed)
+        return asyncio.run_coroutine_threadsafe(self._answer(prompt), self._loop)
+
+    async def _answer(self, prompt: Any) -> Answer:
+        """The first readable of the answers to PROMPT, or the last."""
+        is_readable = prompt.is_readable if isinstance(prompt, Prompt) else None
+        for sample in range(max(1, self.n_samples)):
+            answer = await self._sample(str(prompt), sample)
+            if answer.finish_reason == "failed" or is_readable is None or is_readable(answer):
+                break
+        return answer
+
+    async def _sample(self, prompt: str, sample: int) -> Answer:
+        key = key_of(
+            url=self.base_url,
+            version=self.azure_api_version,
+            model=self.name,
+            parameters=self.parameters,
+            prompt=prompt,
+            sample=sample,
+        )
+        known = self._journal.get(key)
+        if known is not None:
+            self.usage.calls["journal"] += 1
+        else:
+            # Two notes may hold the same passage: it is asked for once.
+            if key not in self._asking:
+                self._asking[key] = asyncio.ensure_future(self._ask_and_keep(key, prompt))
+            known = await self._asking[key]
+        return Answer(known["content"], known["finish_reason"])
+
+    async def _ask_and_keep(self, key: str, prompt: str) -> dict[str, Any]:
+        self._n_asked += 1
+        try:
+            answer = await self._ask(prompt)
+            if answer["finish_reason"] != "rejected":  # the server may be mended; nothing was paid for
+                self._journal.add(key, answer)
+        except Unanswered:
+            self.usage.calls["gave up"] += 1
+            answer = {"content": "", "finish_reason": "failed"}  # not kept: the next run asks again
+        finally:
+            del self._asking[key]
+        return answer
+
+    async def _ask(self, prompt: str) -> dict[str, Any]:
+        """What the server says to PROMPT, asked again as long as that may help."""
+        import openai
+
+        failed_at = float("inf")
+        for tries in count(1):
+            await self._limit.take()
+            sent_at, fault = self._loop.time(), ""
+            try:
+                async with asyncio.timeout(self.limits.total_s):
+                    reply = await self._client.chat.completions.create(
+                        model=self.name, messages=[{"role": "user", "content": prompt}], extra_body=self.parameters
+                    )
+                answer = _read_reply(reply)
+            except openai.APIStatusError as e:
+                answer, fault, wait = self._refused(e, sent_at)
+            except (openai.APIConnectionError, TimeoutError) as e:
+                timed_out = isinstance(e, TimeoutError | openai.APITimeoutError)
+                answer, fault, wait = None, "timeout" if timed_out else "connection", None
+            except (openai.OpenAIError, ValueError, TypeError, AttributeError):
+                answer, fault, wait = None, "garbage", None  # HTML, half a JSON, a body of another shape
+            else:
+                self.usage.calls["answered"] += 1
+                self.usage.add(reply.usage)
+                self._limit.answered(self._loop.time() - sent_at)
+            finally:
+                self._limit.give_back()
+            failed_at = min(failed_at, self._loop.time())
+            if fault in ("connection", "timeout"):
+                self._check_silence(sent_at)
+            else:
+                self._heard_at, self._silent_since = self._loop.time(), None
+            if answer is not None:
+                return answer
+            self.usage.calls[fault] += 1
+            is_alive = self._heard_at >= failed_at  # else the prompt is not at fault: wait for the server, or stop
+            self._n_retries += is_alive
+            if is_alive and (tries >= self.limits.max_tries or self._n_retries > self._most_retries()):
+                raise Unanswered
+            await asyncio.sleep(self._wait_s(tries, wait))
+        raise AssertionError("unreachable")
+
+    def _most_retries(self) -> float:
+        return max(100, self.limits.retry_share * self._n_asked)
+
+    def _refused(self, e: "openai.APIStatusError", sent_at: float) -> tuple[dict[str, Any] | None, str, float | None]:
+        """What an HTTP error means: an answer after all, or the fault and how long the server asks to wait."""
+        if e.status_code in FATAL:
+            raise UserError(
+                f"{host_of(self.base_url)} answers {e.status_code} to model {self.name}",
+                f"Check the model's name and the key in {self.api_key_env or 'api_key_env'}",
+            ) from None
+        if e.status_code in BUSY:
+            self._limit.pushed_back(sent_at)
+        if e.status_code in AGAIN or e.status_code >= 500:
+            return None, str(e.status_code), _retry_after(e.response.headers)
+        # Azure's filter stops a prompt with a 400; asked again it would do the same.
+        is_filtered = e.code == "content_filter" or "content_filter" in str(e.body or "")
+        return {"content": "", "finish_reason": "content_filter" if is_filtered else "rejected"}, "", None
+
+    def _wait_s(self, tries: int, asked: float | None) -> float:
+        """Full jitter (Brooker 2015) on an exponential wait; never less than the server asks for."""
+        longest = min(self.limits.longest_wait_s, self.limits.first_wait_s * 2 ** min(tries - 1, 30))
+        return (asked or 0.0) + self._rng.random() * longest
+
+    def _check_silence(self, sent_at: float) -> None:
+        if self._silent_since is None:
+            self._silent_since = sent_at
+        if self._loop.time() - self._silent_since > self.limits.gone_s:
+            raise UserError(
+                f"{host_of(self.base_url)} was not heard of for {self.limits.gone_s:.0f} s",
+                f"Start it and run the same command: {len(self._journal)} answers are kept",
+            )
+
+    def _start(self) -> None:
+        """Open journal, client and a thread for their event loop, at the first prompt."""
+        if self._loop is not None:
+            return
+        self._journal = Journal(self.journal_path)
+        self._client = self._make_client()
+        self._limit = AdaptiveLimit(self.limits.max_in_flight)
+        self._rng = random.Random(0)
+        self._n_asked = self._n_retries = 0
+        self._asking: dict[str, asyncio.Future[dict[str, Any]]] = {}
+        loop = asyncio.new_event_loop()
+        self._heard_at = loop.time()
+        self._silent_since: float | None = None  # when the first was sent of the requests since it was last heard of
+        threading.Thread(target=loop.run_forever, name="llm", daemon=True).start()
+        self._loop = loop
+        atexit.register(self.close)
+
+    def _make_client(self) -> Any:
+        import openai
+
+        http = openai.DefaultAioHttpClient(
+            # A redirect or a proxy would carry the text to a host that nobody has checked.
+            follow_redirects=False,
+            trust_env=False,
+            timeout=openai.Timeout(self.limits.total_s, connect=self.limits.connect_s),
+            limits=_pool(self.limits.max_in_flight),
+        )
+        common = {"api_key": self._api_key(), "http_client": http, "max_retries": 0}
+        if self.azure_api_version:
+            return openai.AsyncAzureOpenAI(
+                azure_endpoint=self.base_url, api_version=self.azure_api_version, azure_deployment=self.name, **common
+            )
+        return openai.AsyncOpenAI(base_url=self.base_url, organization="", project="", **common)
+
+    def _api_key(self) -> str:
+        if self.api_key_env is None:
+            return "none"  # the client insists on one; local servers ignore it
+        key = os.environ.get(self.api_key_env)
+        if not key:
+            raise UserError(f"{self.api_key_env} is not set", "Put the key into the environment, never into a file")
+        return key
+
+
+def _first(waiting: deque[list[Any]]) -> list[Answer]:
+    """The answers to the first doc WAITING, which then waits no longer; an error leaves it there, to be cancelled."""
+    answers = [future.result() for future in waiting[0]]
+    waiting.popleft()
+    return answers
+
+
+async def _cancel_all() -> None:
+    tasks = asyncio.all_tasks() - {asyncio.current_task()}
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def _pool(n: int) -> Any:
+    import openai
+
+    kind = type(openai.DEFAULT_CONNECTION_LIMITS)  # httpx's or its successor's, whichever the client is built on
+    return kind(max_connections=n, max_keepalive_connections=n)
+
+
+def _read_reply(reply: Any) -> dict[str, Any]:
+    """The text of a chat completion and why it ended: stop, length, content_filter, refused or none (no content)."""
+    (choice,) = reply.choices[:1]
+    content, refusal = choice.message.content, getattr(choice.message, "refusal", None)
+    if refusal:
+        return {"content": str(refusal), "finish_reason": "refused"}
+    if content is None:
+        return {"content": "", "finish_reason": choice.finish_reason if choice.finish_reason != "stop" else "none"}
+    if not isinstance(content, str):
+        raise TypeError("content is no text")
+    return {"content": content, "finish_reason": choice.finish_reason or "stop"}
+
+
+def _retry_after(headers: Mapping[str, str]) -> float | None:
+    """The seconds that a Retry-After asks for, in each of its forms (seconds, date, milliseconds); None without one."""
+    try:
+        if "retry-after-ms" in headers:
+            return max(0.0, float(headers["retry-after-ms"]) / 1000)
+        value = headers["retry-after"]
+    except (KeyError, ValueError):
+        return None
+    try:
+        return max(0.0, float(value))
+    except ValueError:
+        pass
+    try:
+        return max(0.0, email.utils.parsedate_to_datetime(value).timestamp() - time.time())
+    except (ValueError, TypeError):
+        return None

@@ -1,0 +1,60 @@
+"""Every answer of a language model, written down before anybody reads it: nothing paid for is paid twice."""
+
+import hashlib
+import json
+import sqlite3
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from scripts.notes.errors import UserError
+
+SCHEMA = "CREATE TABLE IF NOT EXISTS answers (key TEXT PRIMARY KEY, answer TEXT NOT NULL) WITHOUT ROWID"
+BUSY_S = 30  # how long another process may hold the file
+
+
+class Journal:
+    """Answers by the sha256 of all that could change them; one SQLite file, which counts as private.
+
+    An answer is on its way to the disk when `add` returns, so that a process killed at any moment loses none; several
+    processes may share a file. The first answer to a key stays.
+    """
+
+    def __init__(self, path: Path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            self._db = sqlite3.connect(path, timeout=BUSY_S, isolation_level=None, check_same_thread=False)
+            # A commit in the write-ahead log survives the process; only a power cut could take the last ones.
+            self._db.execute("PRAGMA journal_mode=WAL")
+            self._db.execute("PRAGMA synchronous=NORMAL")
+            self._db.execute(SCHEMA)
+        except sqlite3.DatabaseError as e:
+            raise UserError(
+                f"{path.name} is no journal ({e})", "Move it away, or name another under `journal`"
+            ) from None
+
+    def get(self, key: str) -> dict[str, Any] | None:
+        """What was answered to KEY, or None."""
+        row = self._db.execute("SELECT answer FROM answers WHERE key = ?", (key,)).fetchone()
+        return json.loads(row[0]) if row else None
+
+    def add(self, key: str, answer: Mapping[str, Any]) -> None:
+        """Write down what was answered to KEY."""
+        try:
+            self._db.execute("INSERT OR IGNORE INTO answers VALUES (?, ?)", (key, json.dumps(answer)))
+        except sqlite3.OperationalError as e:
+            raise UserError(
+                f"an answer could not be written to the journal ({e})",
+                "Free some disk space and run the same command: what was written before is kept",
+            ) from None
+
+    def __len__(self) -> int:
+        return self._db.execute("SELECT count(*) FROM answers").fetchone()[0]
+
+    def close(self) -> None:
+        self._db.close()
+
+
+def key_of(**what: Any) -> str:
+    """The sha256 of WHAT (JSON values), as hex: host, model, parameters, prompt, number of the sample."""
+    return hashlib.sha256(json.dumps(what, sort_keys=True, ensure_ascii=True).encode()).hexdigest()
