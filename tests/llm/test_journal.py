@@ -43,7 +43,9 @@ def test_two_processes_write_into_one_file_and_one_that_is_killed_loses_nothing_
         subprocess.Popen([sys.executable, "-c", code, str(path), name], stdout=subprocess.PIPE, text=True)
         for name in ("a", "b")
     ]
-    time.sleep(1.5)
+    for process in processes:
+        process.stdout.readline()
+    time.sleep(0.3)
     for process in processes:
         os.kill(process.pid, signal.SIGKILL)
     said = [int(process.communicate()[0].splitlines()[-1]) for process in processes]
