@@ -62,7 +62,9 @@ class Slots:
 
     def _find(self, text: str) -> Iterator[Span]:
         for match in self._known.finditer(text) if self._known else ():
-            yield Span(*match.span(), self._label_of[_one_line(match[0]).casefold()])
+            # None where a regex without case and Unicode's folding disagree: "İ" is an i to the one alone.
+            if label := self._label_of.get(_one_line(match[0]).casefold()):
+                yield Span(*match.span(), label)
 
 
 def slot_of(label: str) -> str:

@@ -43,6 +43,11 @@ def test_short_mentions_are_found_as_they_are_written_and_longer_ones_in_any_cas
     assert slots.empty(Note("u", "pt had PT, ECHO and echo")) == "pt had <PROC>, <PROC> and <PROC>"
 
 
+def test_letters_that_fold_otherwise_than_a_regex_thinks_are_no_mention():
+    slots = Slots([], LABELS, {"DRUG": ["iron", "aspirin"]})
+    assert slots.empty(Note("u", "İRON, ASPıRıN, IRON")) == "İRON, ASPıRıN, <DRUG>"
+
+
 def test_a_filled_slot_is_a_span_of_the_new_text():
     slots, rng = Slots(NOTES, LABELS, {"DRUG": ["heparin"]}), random.Random(0)
     seen = set()
