@@ -53,16 +53,7 @@ def walk_members(name: str, data: bytes, depth: int = 0) -> Iterator[tuple[str, 
             if depth >= MAX_DEPTH or len(inner_data) > MAX_BYTES:
                 raise UserError("an archive in the wheel is nested too deep or too large", "Look into the pipeline")
             yield from walk_members(f"{name}!{inner}" if name else inner, inner_data, depth + 1)
-    except (
-        OSError,
-        EOFError,
-        RuntimeError,
-        ValueError,
-        struct.error,
-        zipfile.BadZipFile,
-        tarfile.TarError,
-        lzma.LZMAError,
-    ) as e:
+    except UNREADABLE as e:
         raise UserError(
             f"an archive in the wheel cannot be read ({type(e).__name__})", "Look into the pipeline"
         ) from None

@@ -12,8 +12,7 @@ from scripts.annotators.teacher import make_teach_dictionary
 from scripts.notes.docbins import read_docbin
 from scripts.notes.tokenizer import blank
 
-# The paper's own asks its provider whether the key is good, as soon as it is assembled.
-CONFIGS = sorted(p for p in Path("configs/annotator").glob("*.cfg") if p.stem != "paper_a")
+CONFIGS = sorted(Path("configs/annotator").glob("*.cfg"))
 
 
 @pytest.mark.parametrize("path", CONFIGS, ids=lambda p: p.stem)
@@ -21,7 +20,7 @@ CONFIGS = sorted(p for p in Path("configs/annotator").glob("*.cfg") if p.stem !=
 def test_it_assembles_for_any_language_and_task(path, lang):
     nlp = load_annotator(path, {"lang": lang, "task": "configs/task/phi.yml"})
     assert nlp.lang == lang
-    assert nlp.pipe_names in (["llm", "vote"], ["teacher", "vote"], [nlp.pipe_names[0]])
+    assert nlp.pipe_names[1:] in ([], ["vote"])
     assert [t.text for t in nlp.make_doc("25mg")] == ["25", "mg"]
 
 
