@@ -10,9 +10,11 @@ from pathlib import Path
 import pytest
 from conftest import ROOT
 
+from scripts.notes.docbins import make_docs, write_docbin
 from scripts.notes.files import write_manifest
 from scripts.notes.jsonl import read_notes, write_notes
 from scripts.notes.note import Note
+from scripts.notes.tokenizer import blank
 
 pytestmark = pytest.mark.slow
 
@@ -107,3 +109,29 @@ def test_teach_and_annotate_go_on_after_ctrl_c(tmp_path, toy_lm, notes):
     assert run(annotate) == 0
     assert (silver / "manifest.json").is_file()
     assert (silver / "00000.spacy").stat().st_mtime_ns == first  # what was finished is not done again
+
+
+def test_train_and_evaluate_after_ctrl_c(tmp_path, toy_lm, notes):
+    for name in ("train", "dev"):
+        docs, _ = make_docs(read_notes(notes["private"]), blank("en"), ["DRUG", "PROCEDURE"])
+        write_docbin(tmp_path / f"{name}.spacy", docs)
+    out = tmp_path / "ner"
+    train = ["spacy", "train", "configs/ner/cnn.cfg", "--output", out, "--code", "scripts/functions.py"]
+    train += ["--paths.train", tmp_path / "train.spacy", "--paths.dev", tmp_path / "dev.spacy"]
+    train += ["--training.max_steps", 40, "--training.eval_frequency", 10]
+    run(train, until=out / "model-best" / "meta.json")  # spaCy saves what it has, and begins anew
+    assert run(train) == 0
+    scores = tmp_path / "spacy.json"
+    assert run(["spacy", "benchmark", "accuracy", out / "model-best", tmp_path / "dev.spacy", "--output", scores]) == 0
+
+    gold, kept, evaluation = notes["private"], tmp_path / "predictions", tmp_path / "evaluation.json"
+    slow = tmp_path / "zero_shot.cfg"
+    slow.write_text(Path("configs/annotator/zero_shot.cfg").read_text("utf8").replace("training/base/smollm2", toy_lm))
+    evaluate = ["scripts.evaluate", gold, evaluation, "--task", TASK, "--predictions", kept]
+    evaluate += ["--system", f"student={out / 'model-best'}", "--system", f"annotator={slow}"]
+    assert run(evaluate, until=kept / "student.jsonl.manifest.json") == 130
+    assert not evaluation.exists()
+    first = (kept / "student.jsonl").stat().st_mtime_ns
+    assert run(evaluate) == 0
+    assert evaluation.is_file()
+    assert (kept / "student.jsonl").stat().st_mtime_ns == first  # what was finished is not done again

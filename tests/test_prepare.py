@@ -246,6 +246,20 @@ def test_an_own_gold(tmp_path):
     assert all(note.spans for note in parts["private"])
 
 
+def test_the_source_has_names_of_its_own_for_the_labels(tmp_path, capsys):
+    def own(i):
+        found = row(i)
+        end = len(found["text"]) - 1
+        return found | {
+            "spans": [{**found["spans"][0], "label": "Medication"}, {"start": end - 7, "end": end, "label": "X"}]
+        }
+
+    parts = read_parts(prepare(tmp_path, [own(i) for i in range(20)], more='\n[notes.labels]\nMedication = "DRUG"\n'))
+    labels = {span.label for part in parts.values() for note in part for span in note.spans or ()}
+    assert labels == {"DRUG"}
+    assert "20 spans of labels that the corpus config does not name" in " ".join(capsys.readouterr().out.split())
+
+
 @pytest.mark.parametrize(
     ("changes", "message"),
     [({"spans": None}, "gold note n30 is unlabelled"), ({"meta": {"patient": "p3"}}, "1 patients are in")],
@@ -282,7 +296,7 @@ def test_too_few_patients(tmp_path):
 
 
 def test_bad_configs(tmp_path):
-    with pytest.raises(UserError, match="There are: demo, meddocan, private, shipped"):
+    with pytest.raises(UserError, match="There are: demo, maccrobat, meddocan, private, shipped"):
         main(Path("configs/corpus/shiped.cfg"), tmp_path / "corpus", TASK, None)
     path = tmp_path / "x.cfg"
     path.write_text('[notes]\nformat = "jsonl"\npath = "x"\n', "utf8")

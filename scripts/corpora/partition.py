@@ -17,11 +17,11 @@ from .read import read_corpus
 
 KEYS = {
     "vars": {"lang"},
-    "notes": {"format", "path"},
-    "gold": {"format", "path"},
+    "notes": {"format", "path", "labels"},
+    "gold": {"format", "path", "labels"},
     "split": {"private", "labelled", "holdout", "gold", "salt"},
 }
-OPTIONAL = {"gold"}
+OPTIONAL = {"gold", "labels"}
 PARTS = ("gold", "holdout", "private")  # in the order of drawing
 
 
@@ -77,10 +77,23 @@ def partition(config: Mapping[str, Any], task: Task) -> Partition:
 
 
 def _read(source: Mapping[str, Any], task: Task, losses: Counter[str]) -> list[Note]:
-    notes = list(task.restrict(read_corpus(Path(source["path"]), source["format"], losses)))
+    found = read_corpus(Path(source["path"]), source["format"], losses)
+    if names := source.get("labels"):
+        found = (_renamed(note, names, losses) for note in found)
+    notes = list(task.restrict(found))
     if not notes:
         raise UserError(f"{source['path']} holds no notes", "Check path and format of the corpus config")
     return notes
+
+
+def _renamed(note: Note, names: Mapping[str, str], losses: Counter[str]) -> Note:
+    """NOTE with the task's label for each of the source's NAMES; spans of a label that is not named are lost."""
+    if note.spans is None:
+        return note
+    kept = [replace(span, label=names[span.label]) for span in note.spans if span.label in names]
+    if n_lost := len(note.spans) - len(kept):
+        losses["spans of labels that the corpus config does not name"] += n_lost
+    return note.with_spans(kept)
 
 
 def _drawn_gold(notes: Sequence[Note], split: Mapping[str, Any]) -> tuple[list[Note], Sizes]:
@@ -128,7 +141,7 @@ def _check(config: Mapping[str, Any]) -> None:
     """A UserError if CONFIG lacks a key, has one too many, or a size that is none."""
     for section, keys in KEYS.items():
         found = set(config.get(section, () if section not in OPTIONAL else keys))
-        wrong = [f"lacks '{key}'" for key in sorted(keys - found)]
+        wrong = [f"lacks '{key}'" for key in sorted(keys - found - OPTIONAL)]
         wrong += [f"has an unknown '{key}'" for key in sorted(found - keys)]
         if wrong:
             raise UserError(
