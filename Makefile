@@ -27,7 +27,7 @@ test: setup
 	$(BIN)/python -m pytest
 
 fast: setup
-	$(BIN)/python -m pytest -m "not slow"
+	$(BIN)/python -m pytest -m "not slow" -n 2
 
 lint: setup
 	$(BIN)/ruff check . && $(BIN)/ruff format --check .

@@ -83,7 +83,7 @@ def trial(moment: float) -> tuple[int, int, int, bool]:
 
 def ask(url: str, journal: str) -> list[str]:
     """The answers to all prompts, through the journal at the path JOURNAL."""
-    model = Endpoint("m", url, None, {}, Path(journal), Limits(16), n_samples=1)
+    model = Endpoint("m", url, None, {}, Path(journal), Limits(16), max_answers=1)
     try:
         return [str(answer) for (answer,) in model([f"prompt {i}"] for i in range(N_PROMPTS))]
     finally:

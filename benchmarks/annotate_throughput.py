@@ -130,7 +130,7 @@ def label(nlp: spacy.Language, texts: list[str]) -> None:
 def prompts_of(texts: list[str]) -> list[str]:
     task = pipeline("clinical.OpenAI.v1", "m", 'base_url = "http://127.0.0.1:1/v1"').get_pipe("llm").task
     tokenizer = blank("en").tokenizer
-    return [str(prompt) for text in texts for _, prompt in task.passages(tokenizer(text))]
+    return [str(prompt) for text in texts for _, prompt in task.prompts(tokenizer(text))]
 
 
 async def ask_bare(url: str, prompts: list[str], n_in_flight: int) -> None:

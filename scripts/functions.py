@@ -10,6 +10,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 import scripts.annotators.llm
 import scripts.annotators.teacher
+import scripts.annotators.verify
 import scripts.annotators.vote
 import scripts.generators.causal_lm
 import scripts.llm.spacy_models  # noqa: F401

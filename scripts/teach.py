@@ -35,7 +35,7 @@ def main(
         settings = annotator_config(path, variables)
         folder = out / path.stem
         # A config also names what is made here; that it changes is the purpose.
-        named = {name: file for name, file in files_named_in(settings).items() if out not in file.parents}
+        named = {name: file for name, file in files_named_in(settings).items() if folder not in file.parents}
         inputs = common | named
         if is_current(folder, inputs, dict(settings), seed):
             msg.good(f"{path.stem} is up to date", folder)

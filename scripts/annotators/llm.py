@@ -2,16 +2,22 @@
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from functools import cached_property, partial
-from itertools import islice
+from hashlib import sha256
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Iterable, Tuple  # noqa: UP035  spacy-llm checks for these very types
+from typing import TYPE_CHECKING, Any, Iterable, Literal, Tuple  # noqa: UP035  spacy-llm checks for these very types
 
 import jinja2
 import spacy
+from rapidfuzz import fuzz, process
+from rapidfuzz.utils import default_process
 from spacy.tokens import Doc
+from spacy.tokens import Span as DocSpan
+from spacy.util import filter_spans
 from spacy_llm.registry import registry
 
+from scripts.annotators.vote import UNREAD, Ballot, decide
 from scripts.llm.answers import FORMS, Unreadable, spans_of_copy
 from scripts.llm.finetune import Example, Lora, Schedule, add_lora, finetune
 from scripts.llm.local import device_of, load_causal_lm
@@ -30,14 +36,31 @@ if TYPE_CHECKING:
 
 # A passage's outcome where its finish_reason does not say it itself.
 WHY_UNREAD = {None: "unreadable", "stop": "unreadable", "length": "truncated", "content_filter": "filtered"}
+ALL, EACH = "all", "each"  # labels in one call, or one label a call
+Calls = Literal["all", "each"] | list[list[str]]
+
+
+@dataclass(frozen=True)
+class Shots:
+    """The examples that prompts show: N of PASSAGES, the first, or those NEAREST to the passage asked about.
+
+    Passages are read when first asked for. SENSITIVITY is that of the notes they come from, None without examples.
+    """
+
+    passages: Callable[[], Sequence[Note]]
+    n: int
+    nearest: bool
+    sensitivity: Sensitivity | None
 
 
 class SpanTask:
     """Ask for the mentions of a task's labels passage by passage, and put what the note really holds on the Doc.
 
-    Entities go to `doc.spans[name]` and `doc.ents`; a passage whose answer cannot be read is missing annotation, not
-    "no entity". `doc.user_data["annotation"]` counts passages by outcome (read, unreadable, truncated, refused,
-    filtered, failed, ...) and mentions by alignment status.
+    Entities go to `doc.spans[name]` and `doc.ents`. A passage whose answer cannot be read is missing annotation, not
+    "no entity", and goes to `doc.spans[name + ":unread"]`. Where CALLS part the labels, a passage is asked about once a
+    call; where SAMPLES are several, each call is asked so often, and the samples vote. `doc.user_data["annotation"]`
+    counts answers by outcome (read, unreadable, truncated, refused, filtered, failed, ...) and mentions by label and
+    alignment status.
     """
 
     def __init__(
@@ -46,24 +69,23 @@ class SpanTask:
         template: str,
         form: str,
         window: int,
-        examples: Callable[[], Iterable[Note]],
+        calls: Sequence[Sequence[str]],
+        samples: int,
+        definitions: bool,
+        shots: Shots,
         occurrences: str,
         name: str,
-        sensitivity: Sensitivity | None = None,
     ):
-        self._sensitivity = sensitivity
         self.task, self.form, self.window, self.name = task, FORMS[form], window, name
+        self.calls, self.samples, self.definitions, self.shots = calls, samples, definitions, shots
         self.occurrences = occurrences
-        self.asked = (*task.labels, *task.rivals)
         self._template = jinja2.Environment(undefined=jinja2.StrictUndefined, keep_trailing_newline=False).from_string(
             template
         )
-        self._notes = examples
 
     @cached_property
-    def examples(self) -> list[dict[str, str]]:
-        """The passages with their answers that every prompt shows; read when first asked for."""
-        return [{"text": e.text, "answer": self.form.write(e.text, e.spans or (), self.asked)} for e in self._notes()]
+    def _pool(self) -> list[Note]:
+        return list(self.shots.passages())
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -76,20 +98,34 @@ class SpanTask:
     def generate_prompts(
         self, docs: Iterable[Doc], context_length: int | None = None
     ) -> Iterable[Tuple[Iterable[Any], Iterable[Doc]]]:  # noqa: UP006
-        """One prompt a passage; the Doc itself stands for its shards, since passages keep the note's own offsets."""
+        """The prompts of each Doc; the Doc itself stands for its shards, since passages keep the note's own offsets."""
         for doc in docs:
-            yield [prompt for _, prompt in self.passages(doc)], [doc]
+            yield [prompt for _, prompt in self.prompts(doc)], [doc]
 
-    def passages(self, doc: Doc) -> Iterator[tuple[int, Prompt]]:
-        """Each passage of DOC with its offset in the note."""
+    def prompts(self, doc: Doc) -> Iterator[tuple[int, Prompt]]:
+        """What is asked about DOC, passage by passage and in each call by call; with the passage's offset."""
         words = [(t.idx, t.idx + len(t)) for t in doc if not t.is_space]
         for (start, end), inside in cut_windows(doc.text, words, self.window):
             text = doc.text[start:end].rstrip()
-            rendered = self._template.render(
-                text=text, labels=self.task.labels, rivals=self.task.rivals, examples=self.examples
-            )
-            words = tuple((a - start, b - start) for a, b in inside)
-            yield start, Prompt(rendered, text, words, self.labels, partial(self._can_read, text), self._sensitivity)
+            examples = self._examples(text, doc.text)
+            inside = tuple((a - start, b - start) for a, b in inside)
+            for asked in self.calls:
+                rendered = self._render(text, asked, examples)
+                for sample in range(self.samples):
+                    yield (
+                        start,
+                        Prompt(
+                            rendered,
+                            text=text,
+                            words=inside,
+                            labels=tuple(label for label in asked if label in self.task.labels),
+                            asked=tuple(asked),
+                            sample=sample,
+                            is_readable=partial(self._can_read, text, asked),
+                            schema=self.form.schema and self.form.schema(asked),
+                            sensitivity=self.shots.sensitivity,
+                        ),
+                    )
 
     def parse_responses(self, shards: Iterable[Iterable[Doc]], responses: Iterable[Iterable[Any]]) -> Iterable[Doc]:
         """Read the answers and set the entities that the note's own characters bear out."""
@@ -97,50 +133,97 @@ class SpanTask:
             (doc,) = docs
             yield self._annotate(doc, list(answers))
 
+    def _examples(self, text: str, note: str) -> list[Note]:
+        """The passages to show beside TEXT; never one of the NOTE that it is from."""
+        pool = [passage for passage in self._pool if passage.text not in note]
+        if not self.shots.nearest:
+            return pool[: self.shots.n]
+        # Of two passages that share many words one teaches much about the other; most alike stands last, next to TEXT.
+        texts = [passage.text for passage in pool]
+        found = process.extract(text, texts, scorer=fuzz.token_set_ratio, processor=default_process, limit=self.shots.n)
+        return [pool[index] for _, _, index in reversed(found)]
+
+    def _render(self, text: str, asked: Sequence[str], examples: Sequence[Note]) -> str:
+        return self._template.render(
+            text=text,
+            labels={label: text for label, text in self.task.labels.items() if label in asked},
+            rivals={label: text for label, text in self.task.rivals.items() if label in asked},
+            definitions=self.definitions,
+            examples=[{"text": e.text, "answer": self.form.write(e.text, e.spans or (), asked)} for e in examples],
+            # No text can hold its own checksum: what a note says can never end the note.
+            nonce=sha256(text.encode("utf8")).hexdigest()[:8],
+        )
+
     def _annotate(self, doc: Doc, answers: Sequence[Any]) -> Doc:
-        counts: Counter[str] = Counter()
-        found: list[Span] = []
-        unread = []
-        for (start, prompt), answer in zip(self.passages(doc), answers, strict=True):
-            try:
-                spans = self._read(prompt.text, answer, counts)
-            except Unreadable:
-                reason = getattr(answer, "finish_reason", None)
-                counts[f"passages: {WHY_UNREAD.get(reason, reason)}"] += 1
-                unread.append((start, start + len(prompt.text)))
-                continue
-            counts["passages: read"] += 1
-            found += [Span(s.start + start, s.end + start, s.label) for s in spans]
-        entities = [doc.char_span(s.start, s.end, label=s.label) for s in found]
-        counts["mentions: inside a token"] += entities.count(None)
-        entities = [e for e in entities if e is not None]
-        missing = [doc.char_span(a, b, alignment_mode="expand") for a, b in unread]
+        counts: Counter[str] = Counter(doc.user_data.get("annotation"))
+        ballots = [
+            self._ballot(doc, asked, counts) for asked in _by_sample(zip(self.prompts(doc), answers, strict=True))
+        ]
+        if len(ballots) == 1:
+            (ballot,) = ballots
+            entities, missing = list(ballot.spans), [doc[i : i + 1] for i in sorted(ballot.unread)]
+        else:
+            entities, missing = decide(doc, ballots)
         doc.set_ents(entities, missing=missing, default="outside")
         doc.spans[self.name] = entities
+        doc.spans[self.name + UNREAD] = missing
         doc.user_data["annotation"] = {k: v for k, v in counts.items() if v}
         return doc
 
-    def _can_read(self, text: str, answer: Any) -> bool:
+    def _ballot(self, doc: Doc, asked: Iterable[tuple[int, Prompt, Any]], counts: Counter[str]) -> Ballot:
+        """What the answers of one sample say of DOC."""
+        found: list[DocSpan] = []
+        unread: set[int] = set()
+        for start, prompt, answer in asked:
+            try:
+                spans = self._read(prompt.text, prompt.asked, answer, counts)
+            except Unreadable:
+                reason = getattr(answer, "finish_reason", None)
+                counts[f"answers: {WHY_UNREAD.get(reason, reason)}"] += 1
+                passage = doc.char_span(start, start + len(prompt.text), alignment_mode="expand")
+                unread.update(token.i for token in passage)
+                continue
+            counts["answers: read"] += 1
+            for span in spans:
+                entity = doc.char_span(start + span.start, start + span.end, label=span.label)
+                if entity is None:
+                    counts[f"mentions: {span.label}, inside a token"] += 1
+                else:
+                    found.append(entity)
+        entities = filter_spans(found)
+        for entity in set(found) - set(entities):
+            counts[f"mentions: {entity.label_}, inside a mention of another call"] += 1
+        return Ballot(entities, frozenset(unread - {token.i for entity in entities for token in entity}))
+
+    def _can_read(self, text: str, asked: Sequence[str], answer: Any) -> bool:
         try:
-            self._read(text, answer, Counter())
+            self._read(text, asked, answer, Counter())
         except Unreadable:
             return False
         return True
 
-    def _read(self, text: str, answer: Any, counts: Counter[str]) -> list[Span]:
-        copied = spans_of_copy(str(answer), text, self.asked)
-        if copied is not None:
-            counts["mentions: exact"] += len(copied)
-            return [s for s in copied if s.label in self.task.labels]
-        reason = getattr(answer, "finish_reason", None)
-        if reason not in (None, "stop") and not (reason == "length" and self.form.shows_its_end):
-            raise Unreadable(reason)
-        mentions = self.form.read(str(answer), self.asked)
-        aligned = align(text, mentions, occurrences=self.occurrences)
-        for (_, label), entry in zip(mentions, aligned.ledger, strict=True):
-            if label in self.task.labels:
-                counts[f"mentions: {entry.status}"] += 1
-        return [s for s in aligned.spans if s.label in self.task.labels]
+    def _read(self, text: str, asked: Sequence[str], answer: Any, counts: Counter[str]) -> list[Span]:
+        """The spans of TEXT that ANSWER names, without those of rival labels."""
+        spans = spans_of_copy(str(answer), text, asked)
+        if spans is not None:
+            ledger = [(span.label, "exact") for span in spans]
+        else:
+            reason = getattr(answer, "finish_reason", None)
+            if reason not in (None, "stop") and not (reason == "length" and self.form.shows_its_end):
+                raise Unreadable(reason)
+            mentions = self.form.read(str(answer), asked)
+            aligned = align(text, mentions, occurrences=self.occurrences)
+            spans = aligned.spans
+            ledger = [(label, entry.status) for (_, label), entry in zip(mentions, aligned.ledger, strict=True)]
+        counts.update(f"mentions: {label}, {status}" for label, status in ledger if label in self.task.labels)
+        return [span for span in spans if span.label in self.task.labels]
+
+
+def _by_sample(asked: Iterable[tuple[tuple[int, Prompt], Any]]) -> list[list[tuple[int, Prompt, Any]]]:
+    samples: dict[int, list[tuple[int, Prompt, Any]]] = {0: []}
+    for (start, prompt), answer in asked:
+        samples.setdefault(prompt.sample, []).append((start, prompt, answer))
+    return list(samples.values())
 
 
 @registry.llm_tasks("clinical.Spans.v1")
@@ -149,16 +232,22 @@ def make_span_task(
     template: str,
     form: str = "json",
     window: int = 200,
+    calls: Calls = ALL,
+    samples: int = 1,
+    definitions: bool = True,
     examples: str | None = None,
     n_examples: int = 3,
+    nearest: bool = False,
     occurrences: str = "listed",
     name: str = "llm",
 ) -> SpanTask:
     """A span task from files: TASK (YAML), TEMPLATE (Jinja), EXAMPLES (JSONL of labelled notes, for few-shot prompts).
 
-    Of these the first passages of the first N_EXAMPLES labelled notes go into each prompt; to another host only if they
-    are released or public. FORM is the answer's form (json, lists, tags), WINDOW the longest passage in words,
-    OCCURRENCES whether the model lists every occurrence ("listed") or each distinct mention once ("all").
+    FORM is the answer's form (json, lists, tags), WINDOW the longest passage in words. CALLS: all labels and rivals in
+    one prompt, "each" label in one of its own, or lists of labels that are asked for together. SAMPLES answers are
+    asked for and vote (give the model a temperature). N_EXAMPLES passages of EXAMPLES go into each prompt, the first or
+    the NEAREST; to another host only if they are released or public. OCCURRENCES: whether the model lists every
+    occurrence ("listed") or each distinct mention once ("all"). NAME is that of the component.
     """
     if form not in FORMS:
         raise UserError(f"answer form {form} is unknown", f"There are: {', '.join(FORMS)}")
@@ -166,12 +255,42 @@ def make_span_task(
         raise UserError(f"{template} does not exist", "Name a template of configs/prompts")
     scheme = read_task(Path(task))
 
-    def shots() -> Iterable[Note]:
-        labelled = (note for note in scheme.restrict(read_notes(Path(examples))) if note.spans) if examples else ()
-        return (cut_note(note, window)[0] for note in islice(labelled, n_examples))
+    def passages() -> list[Note]:
+        if examples is None:
+            return []
+        cut = [cut_note(note, window) for note in scheme.restrict(read_notes(Path(examples))) if note.spans]
+        return [passage for note in cut for passage in (note if nearest else note[:1])]
 
     kind = sensitivity_of(Path(examples)) if examples else None
-    return SpanTask(scheme, Path(template).read_text("utf8"), form, window, shots, occurrences, name, kind)
+    return SpanTask(
+        scheme,
+        Path(template).read_text("utf8"),
+        form,
+        window,
+        _labels_of(calls, scheme),
+        max(1, samples),
+        definitions,
+        Shots(passages, n_examples, nearest, kind),
+        occurrences,
+        name,
+    )
+
+
+def _labels_of(calls: Calls, task: Task) -> list[list[str]]:
+    """The labels and rivals that each of CALLS asks for; a UserError unless every label of TASK is asked for once."""
+    if calls == ALL:
+        return [[*task.labels, *task.rivals]]
+    if calls == EACH:
+        return [[label] for label in task.labels]
+    asked = [label for call in calls for label in call]
+    unknown = set(asked) - {*task.labels, *task.rivals}
+    unasked = set(task.labels) - set(asked)
+    if unknown or unasked:
+        raise UserError(
+            f"calls: {', '.join(sorted(unknown | unasked))} {'unknown' if unknown else 'never asked for'}",
+            f'Write "all", "each", or lists of task {task.name}\'s labels and rivals that hold every label',
+        )
+    return [list(call) for call in calls]
 
 
 Teach = Callable[["Language", Sequence[Note], Sequence[Note], Path, int, int], dict[str, Any]]
@@ -194,7 +313,7 @@ def make_teach_answers(base: str, lora: dict[str, Any], schedule: dict[str, Any]
 
     def example(prompt: Prompt, spans: list[Span], task: SpanTask, tokenizer: Any) -> Example:
         asked = tokenizer(str(prompt), add_special_tokens=False).input_ids
-        answer = tokenizer(task.form.write(prompt.text, spans, task.labels), add_special_tokens=False).input_ids
+        answer = tokenizer(task.form.write(prompt.text, spans, prompt.labels), add_special_tokens=False).input_ids
         return Example.language([*asked, *answer, tokenizer.eos_token_id], skip=len(asked))
 
     return _teach_adapter(base, lora, schedule, example, lambda task, tokenizer: ())
@@ -217,7 +336,7 @@ def _teach_adapter(
             return [
                 example(prompt, _inside(note.spans or (), start, prompt), task, tokenizer)
                 for note in notes
-                for start, prompt in task.passages(nlp.make_doc(note.text))
+                for start, prompt in task.prompts(nlp.make_doc(note.text))
             ]
 
         model = add_lora(model, Lora(**lora), seed).to(device_of(gpu_id))
@@ -241,5 +360,5 @@ def _inside(spans: Iterable[Span], start: int, prompt: Prompt) -> list[Span]:
     return [
         Span(max(s.start, start) - start, min(s.end, end) - start, s.label)
         for s in spans
-        if s.start < end and s.end > start
+        if s.start < end and s.end > start and s.label in prompt.labels
     ]

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from scripts.llm.egress import MAY_LEAVE, host_of, is_loopback
 from scripts.llm.endpoint import OPENAI, Endpoint
+from scripts.llm.journal import JOURNAL
 from scripts.notes.errors import UserError
 from scripts.notes.files import Sensitivity, sensitivity_of
 from scripts.notes.note import Note, Span
@@ -14,6 +15,8 @@ from scripts.notes.step import load_config
 
 LOCAL_MODELS = "clinical.Local"  # how the names of our in-process models begin
 OPENAI_MODEL = "clinical.OpenAI.v1"  # the one model of which we know where it sends
+OURS = "clinical."
+NEVER_ASKED = {"@llm_models": "clinical.Local.v1", "name": "never asked"}
 
 if TYPE_CHECKING:
     from confection import Config
@@ -37,19 +40,17 @@ def check_egress(path: Path, sensitivity: Sensitivity) -> None:
     """
     if path.suffix != ".cfg" or not path.is_file():
         return
-    for name, block in annotator_config(path, {}).get("components", {}).items():
-        if block.get("factory") != "llm":
+    config = annotator_config(path, {})
+    for name, model in llm_models(config).items():
+        if is_local(model):
             continue
-        model = block.get("model", {})
         registered = model.get("@llm_models", "")
-        if registered.startswith(LOCAL_MODELS):
-            continue
         if registered == OPENAI_MODEL:
             host = host_of(model.get("base_url") or OPENAI)
             if is_loopback(host) or host in model.get("allow_private_hosts", ()):
                 continue
         sent = {"these notes": sensitivity}
-        if examples := block.get("task", {}).get("examples"):
+        if examples := config["components"][name].get("task", {}).get("examples"):
             sent["the prompt's examples"] = sensitivity_of(Path(examples))
         for what, kind in sent.items():
             if kind not in MAY_LEAVE:
@@ -59,8 +60,39 @@ def check_egress(path: Path, sensitivity: Sensitivity) -> None:
                 )
 
 
-def load_annotator(path: Path, variables: Mapping[str, Any] | None = None) -> "Language":
-    """The pipeline at PATH: a trained model's folder, or a .cfg with VARIABLES (lang, task, ...) for its [vars]."""
+def llm_models(config: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
+    """The model block of each LLM component of CONFIG, by the component's name."""
+    components = config.get("components", {})
+    return {name: block.get("model") or {} for name, block in components.items() if block.get("factory") == "llm"}
+
+
+def is_local(model: Mapping[str, Any]) -> bool:
+    """Whether the model of a config's block MODEL runs in this process."""
+    return model.get("@llm_models", "").startswith(LOCAL_MODELS)
+
+
+def check_prices(config: Mapping[str, Any]) -> None:
+    """A UserError if it is unknown what a model of CONFIG costs: no budget could be kept then."""
+    for name, model in llm_models(config).items():
+        if not is_local(model) and not (model.get("@llm_models") == OPENAI_MODEL and model.get("price")):
+            raise UserError(
+                f"a budget, but no price in [components.{name}.model]",
+                'Add price = {"input": 0.5, "output": 1.5}: US dollars per million tokens, 0 where nothing is charged',
+            )
+
+
+def journals_of(config: Mapping[str, Any]) -> list[Path]:
+    """The journals in which the answers to CONFIG's LLMs are kept, each once."""
+    endpoints = [model for model in llm_models(config).values() if model.get("@llm_models") == OPENAI_MODEL]
+    return sorted({Path(model.get("journal") or JOURNAL) for model in endpoints})
+
+
+def load_annotator(path: Path, variables: Mapping[str, Any] | None = None, connects: bool = True) -> "Language":
+    """The pipeline at PATH: a trained model's folder, or a .cfg with VARIABLES (lang, task, ...) for its [vars].
+
+    Models of spacy-llm's own connect, or fetch weights, when they are made: unless CONNECTS, models that are never
+    asked stand in for them.
+    """
     import spacy
 
     from scripts import functions  # noqa: F401  registers our components
@@ -69,7 +101,11 @@ def load_annotator(path: Path, variables: Mapping[str, Any] | None = None) -> "L
         return spacy.load(path)
     if path.suffix != ".cfg":
         raise UserError(f"no annotator at {path}", "Name a config of configs/annotator or a trained pipeline's folder")
-    return spacy.util.load_model_from_config(annotator_config(path, variables or {}), auto_fill=True)
+    config = annotator_config(path, variables or {})
+    for name, model in llm_models(config).items():
+        if not connects and not model.get("@llm_models", "").startswith(OURS):
+            config["components"][name]["model"] = NEVER_ASKED
+    return spacy.util.load_model_from_config(config, auto_fill=True)
 
 
 def predict(nlp: "Language", notes: Iterable[Note], batch_size: int = 32) -> Iterator[Note]:
@@ -79,21 +115,16 @@ def predict(nlp: "Language", notes: Iterable[Note], batch_size: int = 32) -> Ite
         yield note.with_spans(Span(e.start_char, e.end_char, e.label_) for e in doc.ents)
 
 
-def has_endpoint(nlp: "Language") -> bool:
-    """Whether an LLM of NLP is behind an endpoint."""
-    return any(_endpoints(nlp))
-
-
 def usage_of(nlp: "Language") -> dict[str, int]:
     """What the LLMs of NLP behind endpoints have cost since it was loaded: calls by outcome, and tokens."""
     usage: Counter[str] = Counter()
-    for endpoint in _endpoints(nlp):
+    for endpoint in endpoints_of(nlp).values():
         usage.update(endpoint.usage.counts())
     return dict(usage)
 
 
-def _endpoints(nlp: "Language") -> Iterator[Endpoint]:
-    for _, pipe in nlp.pipeline:
-        model = getattr(pipe, "_model", None)  # spacy-llm's component has no public name for it
-        if isinstance(model, Endpoint):
-            yield model
+def endpoints_of(nlp: "Language") -> dict[str, Endpoint]:
+    """The LLMs of NLP that are behind endpoints, by their components' names."""
+    # spacy-llm's component has no public name for its model
+    models = {name: getattr(pipe, "_model", None) for name, pipe in nlp.pipeline}
+    return {name: model for name, model in models.items() if isinstance(model, Endpoint)}

@@ -1,5 +1,6 @@
 """A trained NER as annotator (paper B), and its teaching: stock spaCy training on the labelled notes."""
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from functools import cached_property
 from pathlib import Path
@@ -48,10 +49,10 @@ class Teacher:
                 entities = [e for e in found if e is not None]
                 doc.set_ents(entities, default="outside")
                 doc.spans[self.name] = entities
-                lost = len(found) - len(entities)
-                doc.user_data["annotation"] = {"mentions: exact": len(entities)} | (
-                    {"mentions: inside a token": lost} if lost else {}
-                )
+                counts = Counter(doc.user_data.get("annotation"))
+                for entity, own in zip(labelled.ents, found, strict=True):
+                    counts[f"mentions: {entity.label_}, {'exact' if own is not None else 'inside a token'}"] += 1
+                doc.user_data["annotation"] = dict(counts)
                 yield doc
 
 

@@ -4,6 +4,7 @@ import json
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from scripts.notes.note import Span
 
@@ -18,12 +19,14 @@ class Unreadable(ValueError):
 class AnswerForm:
     """WRITE the answer that a perfect model gives for a text and its spans; READ the mentions from any answer.
 
-    Of an answer that was cut off, a form that SHOWS_ITS_END can still be read if it had ended before.
+    Of an answer that was cut off, a form that SHOWS_ITS_END can still be read if it had ended before. SCHEMA is the
+    JSON schema of an answer about some labels, for servers that can guarantee one.
     """
 
     write: Callable[[str, Sequence[Span], Sequence[str]], str]
     read: Callable[[str, Sequence[str]], Mentions]
     shows_its_end: bool = False
+    schema: Callable[[Sequence[str]], dict[str, Any]] | None = None
 
 
 def _write_json(text: str, spans: Sequence[Span], labels: Sequence[str]) -> str:
@@ -53,6 +56,12 @@ def _read_json(answer: str, labels: Sequence[str]) -> Mentions:
             raise Unreadable("not a list of strings")
         mentions += [(v, label) for v in values if v.strip()]
     return mentions
+
+
+def _json_schema(labels: Sequence[str]) -> dict[str, Any]:
+    strings = {"type": "array", "items": {"type": "string"}}
+    fields = {label: strings for label in labels}
+    return {"type": "object", "properties": fields, "required": list(labels), "additionalProperties": False}
 
 
 def _write_lists(text: str, spans: Sequence[Span], labels: Sequence[str]) -> str:
@@ -113,7 +122,7 @@ def _strings(text: str, spans: Sequence[Span], label: str) -> list[str]:
 
 
 FORMS: dict[str, AnswerForm] = {
-    "json": AnswerForm(_write_json, _read_json, shows_its_end=True),
+    "json": AnswerForm(_write_json, _read_json, shows_its_end=True, schema=_json_schema),
     "lists": AnswerForm(_write_lists, _read_lists),
     "tags": AnswerForm(_write_tags, _read_tags),
 }

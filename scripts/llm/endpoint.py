@@ -6,22 +6,22 @@ was answered before, which host may see what.
 
 import asyncio
 import atexit
-import email.utils
 import os
 import random
 import threading
-import time
-from collections import Counter, deque
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Iterable  # noqa: UP035  spacy-llm checks for these very types
 
+from scripts.llm.cost import Bill, Budget, Price, TokenRule, Usage, counted_tokens, money
 from scripts.llm.egress import check_destination, host_of
 from scripts.llm.journal import Journal, key_of
 from scripts.llm.limit import AdaptiveLimit
 from scripts.llm.prompt import UNCUT, Answer, Prompt
+from scripts.llm.replies import read_refusal, read_reply, retry_after, was_sent
 from scripts.notes.errors import UserError
 
 if TYPE_CHECKING:
@@ -51,24 +51,6 @@ class Limits:
     gone_s: float = 180.0
 
 
-@dataclass
-class Usage:
-    """What a run has cost so far: calls by outcome, tokens as the server counts them."""
-
-    calls: Counter[str] = field(default_factory=Counter)
-    n_prompt_tokens: int = 0
-    n_answer_tokens: int = 0
-
-    def add(self, usage: Any) -> None:
-        self.n_prompt_tokens += getattr(usage, "prompt_tokens", None) or 0
-        self.n_answer_tokens += getattr(usage, "completion_tokens", None) or 0
-
-    def counts(self) -> dict[str, int]:
-        """All of it by name."""
-        tokens = {"tokens: prompts": self.n_prompt_tokens, "tokens: answers": self.n_answer_tokens}
-        return {f"calls: {outcome}": n for outcome, n in self.calls.items()} | tokens
-
-
 class Unanswered(Exception):
     """A prompt that stays without answer after all tries."""
 
@@ -78,7 +60,10 @@ class Endpoint:
 
     PARAMETERS go to the server as they are (temperature, max_tokens, response_format, seed, ...). Every answer is in
     the JOURNAL before it is given away, by host, model, parameters and prompt: what stands there is not asked again. Of
-    an answer that the prompt's `is_readable` rejects another sample is asked for, N_SAMPLES in all at most.
+    an answer that the prompt's `is_readable` rejects another is asked for, MAX_ANSWERS in all at most. GUIDED asks the
+    server to keep to the prompt's JSON schema, where it has one.
+
+    Whoever starts a run may set its `budget`, and `watch`, which is called after each call, in another thread.
     """
 
     context_length = UNCUT
@@ -93,14 +78,19 @@ class Endpoint:
         limits: Limits,
         allowed: Sequence[str] = (),
         azure_api_version: str | None = None,
-        n_samples: int = 2,
+        max_answers: int = 2,
+        price: Price | None = None,
+        tokenizer: str | None = None,
+        guided: bool = False,
     ):
         host_of(base_url)
         self.name, self.base_url, self.api_key_env = name, base_url, api_key_env
         self.parameters, self.limits, self.allowed = dict(parameters), limits, tuple(allowed)
-        self.azure_api_version, self.n_samples = azure_api_version, n_samples
+        self.azure_api_version, self.max_answers = azure_api_version, max_answers
         self.journal_path = journal
-        self.usage = Usage()
+        self.price, self.rule, self.guided = price, TokenRule(tokenizer, parameters), guided
+        self.usage, self.budget = Usage(), Budget()
+        self.watch: Callable[[], None] = lambda: None
         self._loop: asyncio.AbstractEventLoop | None = None
 
     def __call__(self, prompts: Iterable[Iterable[Any]]) -> Iterable[Iterable[Any]]:
@@ -136,33 +126,46 @@ class Endpoint:
             check_destination(self.base_url, prompt.sensitivity, self.allowed)
         return asyncio.run_coroutine_threadsafe(self._answer(prompt), self._loop)
 
+    def keys(self, prompt: str) -> Iterator[str]:
+        """The journal's keys of the answers to PROMPT: of the first, then of each next that is asked for if need be."""
+        max_answers = max(1, self.max_answers)
+        first = max_answers * getattr(prompt, "sample", 0)
+        parameters = self.parameters_for(prompt)
+        for sample in range(first, first + max_answers):
+            yield key_of(
+                url=self.base_url,
+                version=self.azure_api_version,
+                model=self.name,
+                parameters=parameters,
+                prompt=str(prompt),
+                sample=sample,
+            )
+
+    def parameters_for(self, prompt: str) -> dict[str, Any]:
+        """What goes to the server beside model and PROMPT."""
+        schema = getattr(prompt, "schema", None)
+        if not (self.guided and schema):
+            return self.parameters
+        form = {"type": "json_schema", "json_schema": {"name": "answer", "strict": True, "schema": schema}}
+        return {**self.parameters, "response_format": form}
+
     async def _answer(self, prompt: Any) -> Answer:
         """The first readable of the answers to PROMPT, or the last."""
-        is_readable = prompt.is_readable if isinstance(prompt, Prompt) else None
-        for sample in range(max(1, self.n_samples)):
-            answer = await self._sample(str(prompt), sample)
-            if answer.finish_reason == "failed" or is_readable is None or is_readable(answer):
+        for key in self.keys(prompt):
+            known = await self._sample(key, prompt)
+            if known["finish_reason"] == "failed" or can_read(prompt, known):
                 break
-        return answer
+        return Answer(known["content"], known["finish_reason"])
 
-    async def _sample(self, prompt: str, sample: int) -> Answer:
-        key = key_of(
-            url=self.base_url,
-            version=self.azure_api_version,
-            model=self.name,
-            parameters=self.parameters,
-            prompt=prompt,
-            sample=sample,
-        )
+    async def _sample(self, key: str, prompt: str) -> dict[str, Any]:
         known = self._journal.get(key)
         if known is not None:
             self.usage.calls["journal"] += 1
-        else:
-            # Two notes may hold the same passage: it is asked for once.
-            if key not in self._asking:
-                self._asking[key] = asyncio.ensure_future(self._ask_and_keep(key, prompt))
-            known = await self._asking[key]
-        return Answer(known["content"], known["finish_reason"])
+            return known
+        # Two notes may hold the same passage: it is asked for once.
+        if key not in self._asking:
+            self._asking[key] = asyncio.ensure_future(self._ask_and_keep(key, prompt))
+        return await self._asking[key]
 
     async def _ask_and_keep(self, key: str, prompt: str) -> dict[str, Any]:
         self._n_asked += 1
@@ -170,6 +173,7 @@ class Endpoint:
             answer = await self._ask(prompt)
             if answer["finish_reason"] != "rejected":  # the server may be mended; nothing was paid for
                 self._journal.add(key, answer)
+                self.usage.kept.add(key)
         except Unanswered:
             self.usage.calls["gave up"] += 1
             answer = {"content": "", "finish_reason": "failed"}  # not kept: the next run asks again
@@ -179,31 +183,16 @@ class Endpoint:
 
     async def _ask(self, prompt: str) -> dict[str, Any]:
         """What the server says to PROMPT, asked again as long as that may help."""
-        import openai
-
         failed_at = float("inf")
         for tries in count(1):
             await self._limit.take()
-            sent_at, fault = self._loop.time(), ""
             try:
-                async with asyncio.timeout(self.limits.total_s):
-                    reply = await self._client.chat.completions.create(
-                        model=self.name, messages=[{"role": "user", "content": prompt}], extra_body=self.parameters
-                    )
-                answer = _read_reply(reply)
-            except openai.APIStatusError as e:
-                answer, fault, wait = self._refused(e, sent_at)
-            except (openai.APIConnectionError, TimeoutError) as e:
-                timed_out = isinstance(e, TimeoutError | openai.APITimeoutError)
-                answer, fault, wait = None, "timeout" if timed_out else "connection", None
-            except (openai.OpenAIError, ValueError, TypeError, AttributeError):
-                answer, fault, wait = None, "garbage", None  # HTML, half a JSON, a body of another shape
-            else:
-                self.usage.calls["answered"] += 1
-                self.usage.add(reply.usage)
-                self._limit.answered(self._loop.time() - sent_at)
+                async with self.budget.hold(self._most(prompt)) as bill:
+                    sent_at = self._loop.time()
+                    answer, fault, wait = await self._send(prompt, sent_at, bill)
             finally:
                 self._limit.give_back()
+                self.watch()
             failed_at = min(failed_at, self._loop.time())
             if fault in ("connection", "timeout"):
                 self._check_silence(sent_at)
@@ -216,8 +205,50 @@ class Endpoint:
             self._n_retries += is_alive
             if is_alive and (tries >= self.limits.max_tries or self._n_retries > self._most_retries()):
                 raise Unanswered
+            self.usage.n_retries += 1
             await asyncio.sleep(self._wait_s(tries, wait))
         raise AssertionError("unreachable")
+
+    def _most(self, prompt: str) -> float:
+        return money(self.price, self.rule.most(prompt, self.parameters_for(prompt))) or 0.0
+
+    async def _send(self, prompt: str, sent_at: float, bill: Bill) -> tuple[dict[str, Any] | None, str, float | None]:
+        """One call: the answer, or else the fault and how long the server asks to wait; what is paid goes on BILL."""
+        import openai
+
+        self.usage.n_calls += 1
+        try:
+            async with asyncio.timeout(self.limits.total_s):
+                reply = await self._client.chat.completions.create(
+                    model=self.name,
+                    messages=[{"role": "user", "content": str(prompt)}],
+                    extra_body=self.parameters_for(prompt),
+                )
+            answer = read_reply(reply)
+        except openai.APIStatusError as e:
+            bill.paid = 0.0
+            return self._refused(e, sent_at)
+        except (openai.APIConnectionError, TimeoutError) as e:
+            if not was_sent(e):
+                bill.paid = 0.0
+            return None, "timeout" if isinstance(e, TimeoutError | openai.APITimeoutError) else "connection", None
+        except (openai.OpenAIError, ValueError, TypeError, AttributeError):
+            return None, "garbage", None  # HTML, half a JSON, a body of another shape
+        self._count(prompt, answer, bill)
+        self._limit.answered(self._loop.time() - sent_at)
+        return answer, "", None
+
+    def _count(self, prompt: str, answer: Mapping[str, Any], bill: Bill) -> None:
+        """Add an answer to the usage; without a count of its tokens, what is likely, and to BILL the most."""
+        self.usage.calls["answered"] += 1
+        counted = counted_tokens(answer)
+        if counted is None:
+            self.usage.n_uncounted += 1
+            self.usage.tokens += self.rule.estimate(prompt)
+            return
+        self.rule.learn(prompt, counted)
+        self.usage.tokens += counted
+        bill.paid = money(self.price, counted) or 0.0
 
     def _most_retries(self) -> float:
         return max(100, self.limits.retry_share * self._n_asked)
@@ -232,10 +263,8 @@ class Endpoint:
         if e.status_code in BUSY:
             self._limit.pushed_back(sent_at)
         if e.status_code in AGAIN or e.status_code >= 500:
-            return None, str(e.status_code), _retry_after(e.response.headers)
-        # Azure's filter stops a prompt with a 400; asked again it would do the same.
-        is_filtered = e.code == "content_filter" or "content_filter" in str(e.body or "")
-        return {"content": "", "finish_reason": "content_filter" if is_filtered else "rejected"}, "", None
+            return None, str(e.status_code), retry_after(e.response.headers)
+        return read_refusal(e), "", None
 
     def _wait_s(self, tries: int, asked: float | None) -> float:
         """Full jitter (Brooker 2015) on an exponential wait; never less than the server asks for."""
@@ -255,6 +284,7 @@ class Endpoint:
         """Open journal, client and a thread for their event loop, at the first prompt."""
         if self._loop is not None:
             return
+        self.rule.estimate("")  # a tokenizer that cannot be loaded is found out before anything is paid for
         self._journal = Journal(self.journal_path)
         self._client = self._make_client()
         self._limit = AdaptiveLimit(self.limits.max_in_flight)
@@ -294,6 +324,13 @@ class Endpoint:
         return key
 
 
+def can_read(prompt: str, answer: Mapping[str, Any]) -> bool:
+    """Whether ANSWER (as the journal holds it) can be used; of a prompt that is an ordinary string every one can."""
+    if not isinstance(prompt, Prompt):
+        return True
+    return prompt.is_readable(Answer(answer["content"], answer["finish_reason"]))
+
+
 def _first(waiting: deque[list[Any]]) -> list[Answer]:
     """The answers to the first doc WAITING, which then waits no longer; an error leaves it there, to be cancelled."""
     answers = [future.result() for future in waiting[0]]
@@ -313,34 +350,3 @@ def _pool(n: int) -> Any:
 
     kind = type(openai.DEFAULT_CONNECTION_LIMITS)  # httpx's or its successor's, whichever the client is built on
     return kind(max_connections=n, max_keepalive_connections=n)
-
-
-def _read_reply(reply: Any) -> dict[str, Any]:
-    """The text of a chat completion and why it ended: stop, length, content_filter, refused or none (no content)."""
-    (choice,) = reply.choices[:1]
-    content, refusal = choice.message.content, getattr(choice.message, "refusal", None)
-    if refusal:
-        return {"content": str(refusal), "finish_reason": "refused"}
-    if content is None:
-        return {"content": "", "finish_reason": choice.finish_reason if choice.finish_reason != "stop" else "none"}
-    if not isinstance(content, str):
-        raise TypeError("content is no text")
-    return {"content": content, "finish_reason": choice.finish_reason or "stop"}
-
-
-def _retry_after(headers: Mapping[str, str]) -> float | None:
-    """The seconds that a Retry-After asks for, in each of its forms (seconds, date, milliseconds); None without one."""
-    try:
-        if "retry-after-ms" in headers:
-            return max(0.0, float(headers["retry-after-ms"]) / 1000)
-        value = headers["retry-after"]
-    except (KeyError, ValueError):
-        return None
-    try:
-        return max(0.0, float(value))
-    except ValueError:
-        pass
-    try:
-        return max(0.0, email.utils.parsedate_to_datetime(value).timestamp() - time.time())
-    except (ValueError, TypeError):
-        return None

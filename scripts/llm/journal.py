@@ -9,6 +9,7 @@ from typing import Any
 
 from scripts.notes.errors import UserError
 
+JOURNAL = "training/journal.sqlite"  # where a config does not name another
 SCHEMA = "CREATE TABLE IF NOT EXISTS answers (key TEXT PRIMARY KEY, answer TEXT NOT NULL) WITHOUT ROWID"
 BUSY_S = 30  # how long another process may hold the file
 
@@ -58,3 +59,15 @@ class Journal:
 def key_of(**what: Any) -> str:
     """The sha256 of WHAT (JSON values), as hex: host, model, parameters, prompt, number of the sample."""
     return hashlib.sha256(json.dumps(what, sort_keys=True, ensure_ascii=True).encode()).hexdigest()
+
+
+def forget(path: Path) -> int:
+    """Delete the journal at PATH and the files that SQLite keeps beside it; returns how many answers it held."""
+    if not path.is_file():
+        return 0
+    journal = Journal(path)  # a UserError, and nothing deleted, if it is none
+    n_answers = len(journal)
+    journal.close()
+    for name in (f"{path.name}-wal", f"{path.name}-shm", path.name):
+        path.with_name(name).unlink(missing_ok=True)
+    return n_answers

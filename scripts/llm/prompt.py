@@ -1,6 +1,7 @@
 """What goes to a language model and what comes back: plain strings for spacy-llm, with what ours know beside them."""
 
 from collections.abc import Callable
+from typing import Any
 
 from scripts.notes.files import Sensitivity
 
@@ -10,16 +11,21 @@ UNCUT = 10**9
 
 
 class Prompt(str):
-    """The rendered prompt; TEXT is the passage to be labelled, WORDS its tokens' offsets, LABELS what is asked for.
+    """The rendered prompt; TEXT is the passage to be labelled, WORDS its tokens' offsets, LABELS what it may get.
 
-    IS_READABLE says whether an answer can be used, so that a model can be asked again; SENSITIVITY is that of the
-    examples shown, None without examples. A model that needs none of these sees an ordinary string.
+    ASKED are LABELS and the rivals that are asked for beside them; SAMPLE tells prompts apart that ask the same again.
+    IS_READABLE says whether an answer can be used, so that a model can be asked again; SCHEMA is the answer's JSON
+    schema, None where it is no JSON; SENSITIVITY is that of the examples shown, None without examples. A model that
+    needs none of these sees an ordinary string.
     """
 
     text: str
     words: tuple[tuple[int, int], ...]
     labels: tuple[str, ...]
+    asked: tuple[str, ...]
+    sample: int
     is_readable: Callable[["Answer"], bool]
+    schema: dict[str, Any] | None
     sensitivity: Sensitivity | None
 
     def __new__(
@@ -28,12 +34,15 @@ class Prompt(str):
         text: str,
         words: tuple[tuple[int, int], ...],
         labels: tuple[str, ...],
+        asked: tuple[str, ...] | None = None,
+        sample: int = 0,
         is_readable: Callable[["Answer"], bool] = lambda answer: True,
+        schema: dict[str, Any] | None = None,
         sensitivity: Sensitivity | None = None,
     ) -> "Prompt":
         self = super().__new__(cls, prompt)
-        self.text, self.words, self.labels = text, words, labels
-        self.is_readable, self.sensitivity = is_readable, sensitivity
+        self.text, self.words, self.labels, self.asked = text, words, labels, asked or labels
+        self.sample, self.is_readable, self.schema, self.sensitivity = sample, is_readable, schema, sensitivity
         return self
 
 

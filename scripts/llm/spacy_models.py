@@ -7,7 +7,9 @@ from typing import Any, Iterable  # noqa: UP035  spacy-llm checks for these very
 
 from spacy_llm.registry import registry
 
+from scripts.llm.cost import read_price
 from scripts.llm.endpoint import OPENAI, Endpoint, Limits
+from scripts.llm.journal import JOURNAL
 from scripts.llm.local import LocalModel, Sampling
 from scripts.llm.prompt import UNCUT, Answer
 from scripts.llm.tagger import LocalTagger
@@ -65,16 +67,22 @@ def make_endpoint(
     base_url: str = OPENAI,
     api_key_env: str | None = None,
     parameters: dict[str, Any] | None = None,
-    journal: str = "training/journal.sqlite",
+    journal: str = JOURNAL,
     limits: dict[str, Any] | None = None,
     allow_private_hosts: list[str] | None = None,
     azure_api_version: str | None = None,
-    n_samples: int = 2,
+    max_answers: int = 2,
+    price: dict[str, float] | None = None,
+    tokenizer: str | None = None,
+    guided: bool = False,
 ) -> Executor:
     """Model NAME behind any server that speaks OpenAI's chat completions: BASE_URL ends in /v1, or is Azure's endpoint.
 
     API_KEY_ENV names the variable of the environment that holds the key (None: the server wants none). PARAMETERS go to
-    the server as they are. AZURE_API_VERSION makes it Azure, where NAME is the deployment.
+    the server as they are; GUIDED adds the JSON schema of the answer, for servers that can keep to one. MAX_ANSWERS are
+    asked for until one can be read. AZURE_API_VERSION makes it Azure, where NAME is the deployment. PRICE is what a
+    million tokens cost, in US dollars: {"input": 0.5, "output": 1.5}; TOKENIZER a folder with the model's own
+    tokenizer, to estimate costs with.
     """
     try:
         bounds = Limits(**(limits or {}))
@@ -89,5 +97,8 @@ def make_endpoint(
         bounds,
         allow_private_hosts or (),
         azure_api_version,
-        n_samples,
+        max_answers,
+        read_price(price),
+        tokenizer,
+        guided,
     )

@@ -67,6 +67,13 @@ def render_gold(
     return _render("gold.html.jinja", title=title, lang=lang, labels=labels, system=system, rows=rows)
 
 
+def render_annotators(card: Mapping[str, Any]) -> str:
+    """The score card of annotators as a page of numbers alone."""
+    scored = {name: row for name, row in card["annotators"].items() if "scores" in row}
+    chart = draw_scores({"labels": card["labels"], "systems": scored}) if scored else ""
+    return _render("annotators.html.jinja", title="Annotators", card=card, chart=chart)
+
+
 def _compare(gold: Note, predicted: Note, labels: Sequence[str], anchor: str) -> dict[str, Any]:
     """What the template needs of one note; a mark's link is ANCHOR with the row and the offset."""
     found = find_disagreements(gold, predicted)

@@ -23,7 +23,7 @@ PATHS = ("/v1/chat/completions", "/openai/deployments/YOUR-DEPLOYMENT/chat/compl
 
 
 def found_in(prompt: str) -> tuple[list[str], list[str]]:
-    passage = prompt.rsplit("<note>", 1)[-1].lower()
+    passage = prompt.rsplit("<note ", 1)[-1].lower()
     return [d for d in DRUGS if d in passage], [p for p in PROCEDURES if p in passage]
 
 
@@ -133,13 +133,13 @@ def test_faults_of_the_server_become_missing_annotation_and_are_counted(server, 
     json_type = {"Content-Type": "application/json"}
 
     def fault(prompt, n):
-        if "colonoscopy" in prompt.rsplit("<note>", 1)[-1]:
+        if "colonoscopy" in prompt.rsplit("<note ", 1)[-1]:
             return Fault(headers=json_type, body=refusal)
         return None
 
     server.fault = fault
     docs, counts = run(pointed_at(server, "server", tmp_path / "j.sqlite"), max_missing=1.0)
-    assert counts["passages: refused"] > 0
+    assert counts["answers: refused"] > 0
     for doc in docs:
         expected = {0} if "colonoscopy" in doc.text else {2, 3, 1}
         assert {t.ent_iob for t in doc} <= expected

@@ -6,8 +6,10 @@ import time
 import pytest
 
 from benchmarks.server import Fault, Server, completion
-from scripts.llm.endpoint import Endpoint, Limits, _retry_after
+from scripts.llm.cost import Tokens
+from scripts.llm.endpoint import Endpoint, Limits
 from scripts.llm.prompt import Prompt
+from scripts.llm.replies import retry_after
 from scripts.notes.errors import UserError
 
 QUICK = {"first_wait_s": 0.01, "longest_wait_s": 0.05, "total_s": 1.0}
@@ -23,10 +25,10 @@ def server():
 def endpoint(server, tmp_path):
     """Call to make an endpoint of the server; all share one journal."""
 
-    def make(name="m", parameters=None, n_samples=1, **limits) -> Endpoint:
+    def make(name="m", parameters=None, max_answers=1, **limits) -> Endpoint:
         journal = tmp_path / "journal.sqlite"
         return Endpoint(
-            name, server.url, None, parameters or {}, journal, Limits(**QUICK | limits), n_samples=n_samples
+            name, server.url, None, parameters or {}, journal, Limits(**QUICK | limits), max_answers=max_answers
         )
 
     return make
@@ -80,6 +82,13 @@ def test_the_same_prompt_twice_at_a_time_is_asked_once(endpoint, server):
     server.latency_s = 0.05
     assert ask(endpoint(), ["p", "q", "p", "p"]) == [f"answer to {p}" for p in "pqpp"]
     assert server.calls == {"p": 1, "q": 1}
+
+
+def test_a_prompt_that_asks_the_same_again_gets_an_answer_of_its_own(endpoint, server):
+    prompts = [Prompt("p", "text", (), (), sample=sample) for sample in range(3)]
+    for _ in range(2):
+        assert ask(endpoint(max_answers=2), prompts) == ["answer to p"] * 3
+    assert server.calls == {"p": 3}
 
 
 @pytest.mark.parametrize(
@@ -153,8 +162,8 @@ def test_a_wrong_key_or_model_stops_at_once_and_says_so(endpoint, server, status
 def test_an_answer_that_cannot_be_read_is_asked_for_anew_and_both_stay_in_the_journal(endpoint, server):
     server.answer = lambda prompt: f"answer {server.calls[prompt]}"
     prompt = Prompt("p", "text", (), (), is_readable=lambda answer: answer == "answer 2")
-    assert ask(endpoint(n_samples=3), [prompt]) == ["answer 2"]
-    assert ask(endpoint(n_samples=3), [prompt]) == ["answer 2"]
+    assert ask(endpoint(max_answers=3), [prompt]) == ["answer 2"]
+    assert ask(endpoint(max_answers=3), [prompt]) == ["answer 2"]
     assert len(server.requests) == 2
 
 
@@ -229,13 +238,13 @@ def test_azure_is_asked_by_deployment_and_version(tmp_path, monkeypatch):
 def test_the_wait_that_a_server_asks_for_is_read_in_each_of_its_forms():
     from email.utils import formatdate
 
-    assert _retry_after({"retry-after": "7"}) == 7
-    assert _retry_after({"retry-after": "0.25"}) == 0.25
-    assert _retry_after({"retry-after-ms": "1500", "retry-after": "9"}) == 1.5
-    assert 8 < _retry_after({"retry-after": formatdate(time.time() + 10, usegmt=True)}) <= 10
-    assert _retry_after({"retry-after": formatdate(time.time() - 10, usegmt=True)}) == 0
-    assert _retry_after({"retry-after": "soon"}) is None
-    assert _retry_after({}) is None
+    assert retry_after({"retry-after": "7"}) == 7
+    assert retry_after({"retry-after": "0.25"}) == 0.25
+    assert retry_after({"retry-after-ms": "1500", "retry-after": "9"}) == 1.5
+    assert 8 < retry_after({"retry-after": formatdate(time.time() + 10, usegmt=True)}) <= 10
+    assert retry_after({"retry-after": formatdate(time.time() - 10, usegmt=True)}) == 0
+    assert retry_after({"retry-after": "soon"}) is None
+    assert retry_after({}) is None
 
 
 def test_a_server_that_asks_to_wait_is_given_the_time(endpoint, server):
@@ -248,7 +257,7 @@ def test_a_server_that_asks_to_wait_is_given_the_time(endpoint, server):
 def test_tokens_are_counted_as_the_server_counts_them(endpoint):
     model = endpoint()
     ask(model, PROMPTS[:4])
-    assert (model.usage.n_prompt_tokens, model.usage.n_answer_tokens) == (40, 20)
+    assert model.usage.tokens == Tokens(40, 20)
 
 
 def test_no_thread_is_started_before_the_first_prompt(endpoint):

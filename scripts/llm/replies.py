@@ -1,0 +1,68 @@
+"""What a server of chat completions says: an answer, what it cost in tokens, how long to wait; or nothing at all."""
+
+import email.utils
+import time
+from collections.abc import Mapping
+from typing import Any
+
+
+def read_reply(reply: Any) -> dict[str, Any]:
+    """The text of a chat completion and why it ended: stop, length, content_filter, refused or none (no content).
+
+    With the tokens that the server has counted, where it says so.
+    """
+    (choice,) = reply.choices[:1]
+    content, refusal = choice.message.content, getattr(choice.message, "refusal", None)
+    if refusal:
+        answer = {"content": str(refusal), "finish_reason": "refused"}
+    elif content is None:
+        answer = {"content": "", "finish_reason": choice.finish_reason if choice.finish_reason != "stop" else "none"}
+    elif isinstance(content, str):
+        answer = {"content": content, "finish_reason": choice.finish_reason or "stop"}
+    else:
+        raise TypeError("content is no text")
+    return answer | _read_usage(reply)
+
+
+def read_refusal(error: Any) -> dict[str, Any]:
+    """An HTTP ERROR that another call would not mend, as an answer: filtered or rejected, and free of charge."""
+    # Azure's filter stops a prompt with a 400.
+    is_filtered = error.code == "content_filter" or "content_filter" in str(error.body or "")
+    usage = {"prompt_tokens": 0, "completion_tokens": 0}
+    return {"content": "", "finish_reason": "content_filter" if is_filtered else "rejected", "usage": usage}
+
+
+def retry_after(headers: Mapping[str, str]) -> float | None:
+    """The seconds that a Retry-After asks for, in each of its forms (seconds, date, milliseconds); None without one."""
+    try:
+        if "retry-after-ms" in headers:
+            return max(0.0, float(headers["retry-after-ms"]) / 1000)
+        value = headers["retry-after"]
+    except (KeyError, ValueError):
+        return None
+    try:
+        return max(0.0, float(value))
+    except ValueError:
+        pass
+    try:
+        return max(0.0, email.utils.parsedate_to_datetime(value).timestamp() - time.time())
+    except (ValueError, TypeError):
+        return None
+
+
+def was_sent(error: BaseException) -> bool:
+    """Whether the request that ended in ERROR may have reached the server, which then may charge for it."""
+    import aiohttp
+
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, aiohttp.ClientConnectorError | aiohttp.ConnectionTimeoutError):
+            return False
+        cause = cause.__cause__ or cause.__context__
+    return True
+
+
+def _read_usage(reply: Any) -> dict[str, Any]:
+    usage = getattr(reply, "usage", None)
+    counted = {key: getattr(usage, key, None) for key in ("prompt_tokens", "completion_tokens")}
+    return {"usage": counted} if all(isinstance(n, int) and n >= 0 for n in counted.values()) else {}
