@@ -1,6 +1,8 @@
 """Fixtures that many rooms share: a language model so small that a test can train it."""
 
 import os
+import runpy
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -11,29 +13,33 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 
-from scripts.notes.note import Note, Span
+from toy import PHRASES, label
 
-ROOT = Path(__file__).resolve().parent.parent
-PHRASES = (
-    "Seen in clinic today. Takes aspirin and metformin. Had a CT head in May.",
-    "Admitted with fever. Started ceftriaxone after chest x-ray. No aspirin.",
-    "Follow up after colonoscopy. Metformin stopped, aspirin goes on.",
-    "Echo was normal. Furosemide 40 mg was given, then a chest x-ray.",
-)
-DRUGS = ("aspirin", "metformin", "ceftriaxone", "furosemide")
-PROCEDURES = ("CT head", "chest x-ray", "colonoscopy", "echo")
+from scripts.notes.note import Note
+
+# No test, and no process that a test starts, connects to another machine: tests/guard/sitecustomize.py sees to it.
+GUARD = Path(__file__).parent / "guard"
+if "CONNECTIONS" not in os.environ:
+    os.environ["CONNECTIONS"] = str(Path(tempfile.mkdtemp()) / "connections.txt")
+    os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, (str(GUARD), os.environ.get("PYTHONPATH"))))
+    runpy.run_path(str(GUARD / "sitecustomize.py"))
 
 
-def label(id: str, text: str, meta: dict) -> Note:
-    """A note whose drugs and procedures are found by their names."""
-    spans = []
-    for words, name in ((DRUGS, "DRUG"), (PROCEDURES, "PROCEDURE")):
-        for word in words:
-            start = text.lower().find(word.lower())
-            while start >= 0:
-                spans.append(Span(start, start + len(word), name))
-                start = text.lower().find(word.lower(), start + 1)
-    return Note(id, text, tuple(sorted(spans)), meta)
+def pytest_sessionfinish(session):
+    if connections() and not session.exitstatus:
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+def pytest_terminal_summary(terminalreporter):
+    terminalreporter.write_line(f"connections to other machines: {len(connections())}")
+    for line in connections():
+        terminalreporter.write_line(f"  {line}", red=True)
+
+
+def connections() -> list[str]:
+    """The attempts to connect to another machine, of this session and all processes that it started."""
+    path = Path(os.environ["CONNECTIONS"])
+    return path.read_text("utf8").splitlines() if path.is_file() else []
 
 
 @pytest.fixture(scope="session")

@@ -5,7 +5,7 @@ import re
 from pathlib import Path
 
 import pytest
-from conftest import label
+from toy import label
 
 from benchmarks.server import Fault, Server
 from scripts import annotate

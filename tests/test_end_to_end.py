@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 import srsly
-from conftest import ROOT
+from toy import ROOT
 
 NAME, RECORD = "Zebulon Quackenbush", "7788990011"
 NOTE = f"""---

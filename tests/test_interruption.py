@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 
 import pytest
-from conftest import ROOT
+from toy import ROOT
 
 from scripts.notes.docbins import make_docs, write_docbin
 from scripts.notes.files import write_manifest
@@ -39,7 +39,7 @@ max_attempts = 20
 
 def run(words: list, until: Path | None = None) -> int:
     """The exit status of a step; interrupted as soon as a file that matches UNTIL is there."""
-    env = os.environ | {"PYTHONPATH": str(ROOT)}
+    env = os.environ | {"PYTHONPATH": os.pathsep.join((str(ROOT), os.environ["PYTHONPATH"]))}
     process = subprocess.Popen([sys.executable, "-m", *map(str, words)], cwd=ROOT, env=env)
     try:
         for _ in range(2400):

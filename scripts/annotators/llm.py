@@ -1,5 +1,6 @@
 """A language model as annotator: our span task for spacy-llm, and the teaching of a local model for its very prompt."""
 
+from bisect import bisect_left
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -20,8 +21,8 @@ from spacy_llm.registry import registry
 from scripts.annotators.vote import UNREAD, Ballot, decide
 from scripts.llm.answers import FORMS, Unreadable, spans_of_copy
 from scripts.llm.finetune import Example, Lora, Schedule, add_lora, finetune
-from scripts.llm.local import device_of, load_causal_lm
-from scripts.llm.prompt import Prompt
+from scripts.llm.local import device_of, load_causal_lm, load_tokenizer
+from scripts.llm.prompt import WHY_UNREAD, Prompt
 from scripts.notes.align import align
 from scripts.notes.errors import UserError
 from scripts.notes.files import Sensitivity, sensitivity_of
@@ -34,8 +35,6 @@ if TYPE_CHECKING:
     from spacy.language import Language
 
 
-# A passage's outcome where its finish_reason does not say it itself.
-WHY_UNREAD = {None: "unreadable", "stop": "unreadable", "length": "truncated", "content_filter": "filtered"}
 ALL, EACH = "all", "each"  # labels in one call, or one label a call
 Calls = Literal["all", "each"] | list[list[str]]
 
@@ -75,7 +74,9 @@ class SpanTask:
         shots: Shots,
         occurrences: str,
         name: str,
+        tokenizer: str | None = None,
     ):
+        self._folder = tokenizer
         self.task, self.form, self.window, self.name = task, FORMS[form], window, name
         self.calls, self.samples, self.definitions, self.shots = calls, samples, definitions, shots
         self.occurrences = occurrences
@@ -86,6 +87,10 @@ class SpanTask:
     @cached_property
     def _pool(self) -> list[Note]:
         return list(self.shots.passages())
+
+    @cached_property
+    def _tokenizer(self) -> Any:
+        return load_tokenizer(self._folder) if self._folder else None
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -105,7 +110,7 @@ class SpanTask:
     def prompts(self, doc: Doc) -> Iterator[tuple[int, Prompt]]:
         """What is asked about DOC, passage by passage and in each call by call; with the passage's offset."""
         words = [(t.idx, t.idx + len(t)) for t in doc if not t.is_space]
-        for (start, end), inside in cut_windows(doc.text, words, self.window):
+        for (start, end), inside in cut_windows(doc.text, words, self.window, self._lengths(doc.text, words)):
             text = doc.text[start:end].rstrip()
             examples = self._examples(text, doc.text)
             inside = tuple((a - start, b - start) for a, b in inside)
@@ -132,6 +137,15 @@ class SpanTask:
         for docs, answers in zip(shards, responses, strict=True):
             (doc,) = docs
             yield self._annotate(doc, list(answers))
+
+    def _lengths(self, text: str, words: Sequence[tuple[int, int]]) -> list[int] | None:
+        """The tokens of each of WORDS for the tokenizer that windows are counted with; None where they count words."""
+        if self._tokenizer is None:
+            return None
+        encoded = self._tokenizer(text, add_special_tokens=False, return_offsets_mapping=True, verbose=False)
+        begun = [start for start, _ in encoded.offset_mapping]
+        starts = [bisect_left(begun, start) for start, _ in words]
+        return [after - own for own, after in zip(starts, [*starts[1:], len(begun)], strict=True)]
 
     def _examples(self, text: str, note: str) -> list[Note]:
         """The passages to show beside TEXT; never one of the NOTE that it is from."""
@@ -240,10 +254,12 @@ def make_span_task(
     nearest: bool = False,
     occurrences: str = "listed",
     name: str = "llm",
+    tokenizer: str | None = None,
 ) -> SpanTask:
     """A span task from files: TASK (YAML), TEMPLATE (Jinja), EXAMPLES (JSONL of labelled notes, for few-shot prompts).
 
-    FORM is the answer's form (json, lists, tags), WINDOW the longest passage in words. CALLS: all labels and rivals in
+    FORM is the answer's form (json, lists, tags), WINDOW the longest passage: in words, or in tokens of the model whose
+    TOKENIZER lies in the folder of that name. CALLS: all labels and rivals in
     one prompt, "each" label in one of its own, or lists of labels that are asked for together. SAMPLES answers are
     asked for and vote (give the model a temperature). N_EXAMPLES passages of EXAMPLES go into each prompt, the first or
     the NEAREST; to another host only if they are released or public. OCCURRENCES: whether the model lists every
@@ -273,6 +289,7 @@ def make_span_task(
         Shots(passages, n_examples, nearest, kind),
         occurrences,
         name,
+        tokenizer,
     )
 
 

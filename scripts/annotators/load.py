@@ -96,6 +96,9 @@ def load_annotator(path: Path, variables: Mapping[str, Any] | None = None, conne
     import spacy
 
     from scripts import functions  # noqa: F401  registers our components
+    from scripts.annotators.llm import SpanTask
+    from scripts.annotators.stock import mind_failed_answers
+    from scripts.annotators.verify import VerifyTask
 
     if path.is_dir():
         return spacy.load(path)
@@ -105,7 +108,12 @@ def load_annotator(path: Path, variables: Mapping[str, Any] | None = None, conne
     for name, model in llm_models(config).items():
         if not connects and not model.get("@llm_models", "").startswith(OURS):
             config["components"][name]["model"] = NEVER_ASKED
-    return spacy.util.load_model_from_config(config, auto_fill=True)
+    nlp = spacy.util.load_model_from_config(config, auto_fill=True)
+    for name in llm_models(config):
+        task = nlp.get_pipe(name).task
+        if not isinstance(task, SpanTask | VerifyTask):
+            mind_failed_answers(task)
+    return nlp
 
 
 def predict(nlp: "Language", notes: Iterable[Note], batch_size: int = 32) -> Iterator[Note]:

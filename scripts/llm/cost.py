@@ -8,9 +8,9 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
-from pathlib import Path
 from typing import Any
 
+from scripts.llm.local import load_tokenizer
 from scripts.llm.prompt import Prompt
 from scripts.notes.errors import UserError
 
@@ -146,17 +146,7 @@ class TokenRule:
 
     @cached_property
     def _tokenizer(self) -> Any:
-        from transformers import AutoTokenizer
-
-        try:
-            if not Path(self.folder).is_dir():
-                raise OSError("no such folder")
-            return AutoTokenizer.from_pretrained(self.folder, local_files_only=True)
-        except (OSError, ValueError) as e:
-            raise UserError(
-                f"no tokenizer in {self.folder} ({type(e).__name__})",
-                "Name the folder of the model's own tokenizer, or leave `tokenizer` out: tokens are then estimated",
-            ) from None
+        return load_tokenizer(self.folder)
 
 
 @dataclass(eq=False)

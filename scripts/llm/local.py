@@ -88,6 +88,21 @@ class LocalModel:
         yield from (done[i] for i in range(len(ids)))
 
 
+def load_tokenizer(folder: str) -> "PreTrainedTokenizerBase":
+    """The tokenizer in FOLDER, to count tokens with; nothing is fetched."""
+    from transformers import AutoTokenizer
+
+    try:
+        if not Path(folder).is_dir():
+            raise OSError("no such folder")
+        return AutoTokenizer.from_pretrained(folder, local_files_only=True)
+    except (OSError, ValueError) as e:
+        raise UserError(
+            f"no tokenizer in {folder} ({type(e).__name__})",
+            "Name the folder of the model's own tokenizer, or leave `tokenizer` out",
+        ) from None
+
+
 def load_causal_lm(name: str, four_bit: bool = False) -> "tuple[PreTrainedModel, PreTrainedTokenizerBase]":
     """The causal LM of a folder or hub name and its tokenizer, in 32 bits on the CPU, as training wants it.
 

@@ -8,6 +8,8 @@ from scripts.notes.files import Sensitivity
 # The context length that our models tell spacy-llm: our task cuts passages and keeps the note's offsets; spacy-llm's
 # own sharding would change the text.
 UNCUT = 10**9
+# What became of an answer that could not be read, where its finish_reason does not say it itself.
+WHY_UNREAD = {None: "unreadable", "stop": "unreadable", "length": "truncated", "content_filter": "filtered"}
 
 
 class Prompt(str):

@@ -1,7 +1,9 @@
 """A long note in passages that a model can take one by one; text and offsets stay as they are."""
 
 import re
+from bisect import bisect_right
 from collections.abc import Sequence
+from itertools import accumulate, repeat
 
 from .note import Note, Span
 
@@ -11,16 +13,21 @@ _ENDS = (re.compile(r"\n\s*\n"), re.compile(r"\n"), re.compile(r"(?<=[.!?;])\s")
 Offsets = tuple[int, int]
 
 
-def cut_windows(text: str, words: Sequence[Offsets], max_words: int) -> list[tuple[Offsets, list[Offsets]]]:
-    """Cut TEXT into passages of at most MAX_WORDS of its WORDS; each as its offsets and the words inside it.
+def cut_windows(
+    text: str, words: Sequence[Offsets], most: int, lengths: Sequence[int] | None = None
+) -> list[tuple[Offsets, list[Offsets]]]:
+    """Cut TEXT into passages of at most MOST of its WORDS; each as its offsets and the words inside it.
 
-    A passage ends at the last blank line, line or sentence of its second half, and between two words only where there
-    is none of these. Passages follow each other without gap or overlap.
+    With LENGTHS, those of the words (such as their tokens in a language model), the lengths in a passage add up to at
+    most MOST, but for a word that is longer by itself. A passage ends at the last blank line, line or sentence of its
+    second half, and between two words only where there is none of these. Passages follow each other without gap or
+    overlap.
     """
+    sums = [0, *accumulate(lengths or repeat(1, len(words)))]
     passages: list[tuple[Offsets, list[Offsets]]] = []
     first, start = 0, 0
     while first < len(words):
-        last = min(first + max_words, len(words))
+        last = max(first + 1, bisect_right(sums, sums[first] + most) - 1)
         if last < len(words):
             last = _best_cut(text, words, first, last)
         end = words[last][0] if last < len(words) else len(text)

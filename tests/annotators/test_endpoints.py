@@ -5,7 +5,7 @@ import re
 from pathlib import Path
 
 import pytest
-from conftest import ROOT
+from toy import ROOT
 
 from benchmarks.server import Fault, Server
 from scripts import annotate
@@ -125,6 +125,18 @@ def test_a_config_of_stock_spacy_llm_runs_with_its_model_line_changed(name, serv
     docs, counts = run(STOCK.format(task=task, url=server.url, journal=tmp_path / "j.sqlite"))
     assert {(e.text.lower(), e.label_) for d in docs for e in d.ents} >= {("aspirin", "DRUG"), ("ct head", "PROCEDURE")}
     assert counts["calls: answered"] > 0
+
+
+@pytest.mark.parametrize("name", STOCK_TASKS)
+def test_a_failed_answer_is_missing_annotation_for_a_stock_task_too(name, server, run, tmp_path):
+    examples = tmp_path / "examples.yml"
+    examples.write_text("- text: 'x'\n  spans: [{text: x, is_entity: false, label: DRUG, reason: no}]\n")
+    server.answer, server.finish_reason = stock_answer, "content_filter"
+    task = STOCK_TASKS[name].replace("EXAMPLES", str(examples))
+    config = STOCK.format(task=task, url=server.url, journal=tmp_path / "j.sqlite")
+    docs, counts = run(config, max_missing=1.0)
+    assert {t.ent_iob for doc in docs for t in doc} == {0}
+    assert counts["answers: filtered"] == len(docs) == counts["notes with unread passages"]
 
 
 def test_faults_of_the_server_become_missing_annotation_and_are_counted(server, run, tmp_path):

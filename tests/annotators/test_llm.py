@@ -6,6 +6,7 @@ from spacy_llm.registry import registry
 
 from scripts.annotators.llm import make_span_task, make_teach_answers
 from scripts.annotators.load import load_annotator, predict
+from scripts.llm.local import load_tokenizer
 from scripts.llm.prompt import Answer
 from scripts.notes.errors import UserError
 from scripts.notes.jsonl import write_notes
@@ -212,6 +213,19 @@ def test_labels_are_asked_for_together_or_apart(calls, asked):
 def test_every_label_is_asked_for(calls, named):
     with pytest.raises(UserError, match=named):
         task_of(calls=calls)
+
+
+def test_a_window_can_count_the_models_own_tokens(toy_lm):
+    text = "Aspirin 75 mg given. Furosemide unusualword another. " * 6
+    by_words = [p.text for _, p in task_of(window=12).prompts(blank("en")(text))]
+    task = task_of(window=12, tokenizer=toy_lm)
+    by_tokens = [p.text for _, p in task.prompts(blank("en")(text))]
+    tokenizer = load_tokenizer(toy_lm)
+    assert len(by_tokens) > len(by_words)
+    assert "".join(by_tokens).replace(" ", "") == text.replace(" ", "")
+    n_words = [len(p.words) for _, p in task.prompts(blank("en")(text))]
+    for passage, n in zip(by_tokens, n_words, strict=True):
+        assert n == 1 or len(tokenizer(passage, add_special_tokens=False).input_ids) <= 12 + 1  # the blank before it
 
 
 def test_without_definitions_the_labels_stand_alone():
