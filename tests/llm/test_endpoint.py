@@ -173,7 +173,7 @@ def test_a_server_that_is_gone_stops_the_run_which_then_goes_on_where_it_was(end
         ask(endpoint(gone_s=0.2, max_tries=100), PROMPTS[:60])
     n_before = sum(1 for r in server.requests)
     server.fault = lambda prompt, n: None
-    model = endpoint()
+    model = endpoint(total_s=30.0)  # a slow machine makes no fault
     assert ask(model, PROMPTS[:60]) == [f"answer to {p}" for p in PROMPTS[:60]]
     assert model.usage.calls["journal"] >= 10
     assert len(server.requests) - n_before == 60 - model.usage.calls["journal"]

@@ -1,0 +1,17 @@
+"""Four times as many synthetic notes: what the student gains by them, on gold, over the same seeds as the flow's.
+
+`make bench NAME=flow-notes`, after `make run`: the generator that has been adapted there writes 480 notes.
+"""
+
+from benchmarks.flow import bench
+
+N_NOTES = 480
+
+
+def main() -> None:
+    """Run the flow from `generate` on and write metrics/bench/flow_notes.json."""
+    bench("flow_notes", {"n_notes": str(N_NOTES)}, (0, 1, 2), {}, from_clean=False)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,152 @@
+"""How the student depends on its settings and on the number of notes, judged on the HOLDOUT notes, never on gold.
+
+`make bench NAME=student`, after `make run`; `python -m benchmarks.student NAME ...` runs some trials and keeps the rows
+of the others. All learn from silver notes of the flow, or of more notes by the same generator and annotator.
+"""
+
+import subprocess
+import sys
+import tempfile
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import srsly
+import typer
+
+from benchmarks.table import Row, read_table, write_table
+from scripts.annotators.load import load_annotator, predict
+from scripts.notes.jsonl import read_notes
+from scripts.notes.task import read_task
+from scripts.notes.tokenizer import blank
+from scripts.scoring.report import compare_systems
+from scripts.scoring.spans import count_notes
+
+VALUES = srsly.read_yaml("project.yml")["vars"]
+TASK = Path(f"configs/task/{VALUES['task']}.yml")
+NER = Path(f"configs/ner/{VALUES['ner']}.cfg")
+SEEDS = (0, 1)
+
+
+@dataclass(frozen=True)
+class Trial:
+    """A student: trained with OVERRIDES of its config on the labels of N_NOTES synthetic notes."""
+
+    overrides: dict[str, object] = field(default_factory=dict)
+    n_notes: int = VALUES["n_notes"]
+
+
+def steps(n: int) -> dict[str, object]:
+    return {"training.max_steps": n, "training.optimizer.learn_rate.total_steps": n}
+
+
+RATE = "training.optimizer.learn_rate.initial_rate"
+TRIALS = {
+    "as shipped": Trial(),
+    "learning rate 1e-4": Trial({RATE: 1e-4}),
+    "learning rate 2e-4": Trial({RATE: 2e-4}),
+    "learning rate 5e-4": Trial({RATE: 5e-4}),
+    "learning rate 2e-4, averaged weights": Trial({RATE: 2e-4, "training.optimizer.use_averages": True}),
+    "480 notes": Trial(n_notes=480),
+    "learning rate 2e-4, 480 notes, 1000 steps": Trial({RATE: 2e-4, **steps(1000)}, n_notes=480),
+}
+
+
+def main(names: list[str] = typer.Argument(None, help="Trials to run anew; the rows of others stay")) -> None:
+    """Train each trial's students, score them on the holdout, and write metrics/bench/student.json."""
+    rows = {row.measure: row for row in read_table("student")}
+    for name in names or TRIALS:
+        for row in measure(name, TRIALS[name]):
+            rows[row.measure] = row
+        write_table("student", list(rows.values()))
+
+
+def measure(name: str, trial: Trial) -> list[Row]:
+    """Strict F1 on the holdout, micro and by label, over SEEDS."""
+    scheme, nlp = read_task(TASK), blank(VALUES["lang"])
+    labels = list(scheme.labels)
+    notes = list(scheme.restrict(read_notes(Path("corpus/holdout.jsonl"))))
+    silver = silver_of(trial.n_notes)
+    counts = []
+    for seed in SEEDS:
+        with tempfile.TemporaryDirectory() as folder:
+            model = train(silver, Path(folder), trial.overrides, seed)
+            found = {n.id: n.with_labels(labels) for n in predict(load_annotator(model, {}), notes)}
+        counts.append(count_notes(notes, found, labels, nlp))
+        print(
+            name,
+            seed,
+            compare_systems({name: counts[-1][None]}, labels)["systems"][name]["scores"]["micro"]["strict"]["f1"],
+            flush=True,
+        )
+    scores = compare_systems({name: np.stack(counts)}, labels)["systems"][name]["scores"]
+    return [
+        Row(
+            f"holdout: {name}, strict F1 {scope}",
+            s["f1"],
+            "F1",
+            len(notes),
+            ",".join(map(str, SEEDS)),
+            tuple(s["ci95"]),
+        )
+        for scope in ("micro", *labels)
+        for s in [scores[scope]["strict"]]
+    ]
+
+
+def silver_of(n_notes: int) -> Path:
+    """A folder of silver DocBins on N_NOTES notes: the flow's own, or new ones that the gate has passed."""
+    if n_notes == VALUES["n_notes"]:
+        return Path("corpus/silver")
+    made = Path(f"training/trials/{n_notes}")
+    generator, annotator = (Path(f"configs/{kind}/{VALUES[kind]}.cfg") for kind in ("generator", "annotator"))
+    step(
+        "generate",
+        "training/generator",
+        "corpus/private.jsonl",
+        made / "synthetic.jsonl",
+        config=generator,
+        n_notes=n_notes,
+    )
+    parts = {part: f"corpus/{part}.jsonl" for part in ("private", "holdout", "gold")}
+    step(
+        "audit",
+        made / "synthetic.jsonl",
+        made / "released.jsonl",
+        made / "audit.json",
+        **parts,
+        generator="training/generator",
+        config=f"configs/{VALUES['audit']}.cfg",
+    )
+    step("annotate", made / "released.jsonl", made / "silver", config=annotator, task=TASK)
+    return made / "silver"
+
+
+def train(silver: Path, folder: Path, overrides: dict[str, object], seed: int) -> Path:
+    """The folder of the best student trained on SILVER."""
+    step("split", silver, folder / "train.spacy", folder / "dev.spacy", seed=0)
+    paths = {"paths.train": folder / "train.spacy", "paths.dev": folder / "dev.spacy"}
+    told = {**paths, "system.seed": seed, **overrides}
+    options = [
+        text
+        for key, value in told.items()
+        for text in (f"--{key}", str(value).lower() if isinstance(value, bool) else str(value))
+    ]
+    subprocess.run(
+        [sys.executable, "-m", "spacy", "train", NER, "--output", folder, "--code", "scripts/functions.py", *options],
+        check=True,
+    )
+    return folder / "model-best"
+
+
+def step(name: str, *arguments: object, **options: object) -> None:
+    told = [
+        text
+        for key, value in options.items()
+        for text in (f"--{key.replace('_', '-')}", str(value).lower() if isinstance(value, bool) else str(value))
+    ]
+    subprocess.run([sys.executable, "-m", f"scripts.{name}", *map(str, arguments), *told], check=True)
+
+
+if __name__ == "__main__":
+    typer.run(main)
