@@ -91,9 +91,9 @@ def timed(work: Callable[[], None]) -> tuple[float, float]:
 
 
 @contextmanager
-def served() -> Iterator[str]:
-    """The address of a server in a process of its own."""
-    command = [sys.executable, "-m", "benchmarks.server"]
+def served(*options: str) -> Iterator[str]:
+    """The address of a server in a process of its own, started with OPTIONS."""
+    command = [sys.executable, "-m", "benchmarks.server", *options]
     process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     try:
         yield process.stdout.readline().strip()

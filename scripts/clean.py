@@ -1,4 +1,4 @@
-"""Remove what the steps made; the notes in assets, tracked files and each README stay."""
+"""Remove what the steps made; notes in assets, tracked files, each README, and what took people or money stay."""
 
 import shutil
 import subprocess
@@ -10,7 +10,16 @@ from scripts.notes.step import Opt, run_step
 
 ROOT = Path(__file__).resolve().parent.parent
 DERIVED = ("corpus", "training", "metrics", "packages", "reports")
-KEPT = (Path("metrics/bench"), Path("metrics/experiments"))
+KEPT = (
+    Path("metrics/bench"),
+    # after a crash the last answers of the journal are beside it
+    Path("training/journal.sqlite-wal"),
+    Path("training/journal.sqlite-shm"),
+)
+PRECIOUS = {
+    Path("corpus/checked.jsonl"): "labels that a person has set",
+    Path("training/journal.sqlite"): "answers of language models, maybe paid for; `annotate --forget` deletes them",
+}
 
 
 def main(root: Path = Opt(ROOT, help="The project's folder")):
@@ -19,6 +28,9 @@ def main(root: Path = Opt(ROOT, help="The project's folder")):
     for path in removed:
         msg.text(f"removed {path}")
     msg.good(f"{len(removed)} removed" if removed else "Nothing to remove")
+    for path, what in PRECIOUS.items():
+        if (root / path).is_file():
+            msg.info(f"kept {path}: {what}")
 
 
 def clean(root: Path) -> list[Path]:
@@ -26,7 +38,7 @@ def clean(root: Path) -> list[Path]:
 
     A link is removed, never what it points to.
     """
-    kept = {Path(folder, "README.md") for folder in DERIVED} | set(KEPT) | _tracked(root)
+    kept = {Path(folder, "README.md") for folder in DERIVED} | set(KEPT) | set(PRECIOUS) | _tracked(root)
     kept_folders = {parent for path in kept for parent in path.parents}
     removed = []
     for folder in DERIVED:

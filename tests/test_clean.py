@@ -17,7 +17,8 @@ def files(root: Path) -> set[str]:
 def test_what_is_derived_goes_and_the_rest_stays(tmp_path):
     kept = {
         "corpus/README.md", "corpus/tracked.txt", "training/README.md", "metrics/bench/a.json",
-        "metrics/experiments/b.json", "assets/private/n.txt", "configs/a.cfg",
+        "assets/private/n.txt", "configs/a.cfg", "corpus/checked.jsonl", "training/journal.sqlite",
+        "training/journal.sqlite-wal",
     }  # fmt: skip
     touch(tmp_path, *kept)
     subprocess.run("git init -q . && git add -f corpus/tracked.txt", shell=True, cwd=tmp_path, check=True)
