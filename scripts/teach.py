@@ -25,7 +25,7 @@ def main(
     gpu_id: int = Opt(-1),
 ):
     """Teach each annotator of CONFIG on the labelled notes; one without a [teach] block needs none."""
-    common = {"private": private, "holdout": holdout, "task": task, "ner": ner}
+    common = {"private": private, "holdout": holdout, "task": task}
     variables = {"lang": lang, "task": str(task), "ner": str(ner), "gpu_id": gpu_id}
     labelled = [note for note in read_notes(private) if note.spans is not None]
     if not labelled:
