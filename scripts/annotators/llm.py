@@ -177,7 +177,7 @@ class SpanTask:
             (ballot,) = ballots
             entities, missing = list(ballot.spans), [doc[i : i + 1] for i in sorted(ballot.unread)]
         else:
-            entities, missing = decide(doc, ballots)
+            entities, missing = decide(doc, ballots, self.task.vote)
         doc.set_ents(entities, missing=missing, default="outside")
         doc.spans[self.name] = entities
         doc.spans[self.name + UNREAD] = missing

@@ -9,7 +9,7 @@ from itertools import combinations
 from math import log
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, Literal, get_args
+from typing import Any, get_args
 
 import spacy
 from spacy.language import Language
@@ -20,8 +20,8 @@ from scripts.notes.errors import UserError
 from scripts.notes.files import write_json
 from scripts.notes.note import Note
 from scripts.notes.note import Span as NoteSpan
+from scripts.notes.task import Rule, read_task
 
-Rule = Literal["majority", "union"]
 UNREAD = ":unread"  # doc.spans[name + UNREAD] holds the passages of which annotator NAME gave no readable answer
 
 
@@ -34,12 +34,17 @@ class Ballot:
     weight: float = 1.0
 
 
-@Language.factory("clinical_vote", default_config={"of": ["llm", "generator"], "rule": "majority", "weights": {}})
-def make_vote(nlp: Language, name: str, of: list[str], rule: str, weights: dict[str, float] | str) -> "Vote":
+@Language.factory(
+    "clinical_vote", default_config={"of": ["llm", "generator"], "task": None, "rule": None, "weights": {}}
+)
+def make_vote(
+    nlp: Language, name: str, of: list[str], task: str | None, rule: str | None, weights: dict[str, float] | str
+) -> "Vote":
     """A component that decides between the span groups OF by RULE: majority (each with its weight, or 1) or union.
 
-    WEIGHTS by group, or the JSON file that `clinical.teach_weights.v1` makes of labelled notes.
+    Without a RULE it is that of TASK (YAML). WEIGHTS by group, or the JSON file that `clinical.teach_weights.v1` makes.
     """
+    rule = rule or (read_task(Path(task)).vote if task else "majority")
     if rule not in get_args(Rule):
         raise UserError(f"[components.{name}] rule = {rule} is unknown", f"There are: {', '.join(get_args(Rule))}")
     wrong = [] if isinstance(weights, str) else [g for g, weight in weights.items() if g not in of or weight <= 0]

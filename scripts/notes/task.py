@@ -3,11 +3,14 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal, get_args
 
 import srsly
 
 from .errors import UserError
 from .note import Note
+
+Rule = Literal["majority", "union"]
 
 
 @dataclass(frozen=True)
@@ -15,13 +18,14 @@ class Task:
     """LABELS are what the student learns, each with its definition; a note may carry labels that the task IGNOREs.
 
     RIVALS are labels that an LLM is asked for and that are then thrown away, so that it has somewhere else to put a
-    string.
+    string. VOTE is how several annotators decide: by majority, or by union where a miss is worse than a false alarm.
     """
 
     name: str
     labels: Mapping[str, str]
     ignore: tuple[str, ...] = ()
     rivals: Mapping[str, str] = field(default_factory=dict)
+    vote: Rule = "majority"
 
     def restrict(self, notes: Iterable[Note]) -> Iterable[Note]:
         """NOTES with the task's labels only; a UserError for a label that the task neither has nor ignores."""
@@ -45,9 +49,12 @@ def read_task(path: Path) -> Task:
         row = srsly.read_yaml(path)
         if not isinstance(row["labels"], dict) or not row["labels"]:
             raise ValueError("'labels' must map each label to its definition")
-        unknown = set(row) - {"labels", "ignore", "rivals"}
+        unknown = set(row) - {"labels", "ignore", "rivals", "vote"}
         if unknown:
             raise ValueError(f"unknown keys: {', '.join(sorted(unknown))}")
-        return Task(path.stem, row["labels"], tuple(row.get("ignore", ())), row.get("rivals", {}))
+        vote = row.get("vote", "majority")
+        if vote not in get_args(Rule):
+            raise ValueError(f"vote: {vote} is none of {', '.join(get_args(Rule))}")
+        return Task(path.stem, row["labels"], tuple(row.get("ignore", ())), row.get("rivals", {}), vote)
     except (ValueError, KeyError, TypeError) as e:
         raise UserError(f"{path}: {e}", "See configs/task/drugs_procedures.yml") from None

@@ -94,3 +94,10 @@ def test_agreement_is_strict_f1_of_each_two_by_label():
     doc.spans["y"] = [Span(doc, 0, 1, "DRUG"), Span(doc, 4, 6, "PROC")]
     doc.spans["x:unread"] = [doc[6:7]]
     assert agreement([doc, doc]) == {"x ~ y": {"DRUG": pytest.approx(2 / 3), "PROC": 0}}
+
+
+@pytest.mark.parametrize(("task", "rule"), [("phi", "union"), ("drugs_procedures", "majority"), (None, "majority")])
+def test_the_rule_is_the_tasks(task, rule):
+    nlp = spacy.blank("en")
+    assert nlp.add_pipe("clinical_vote", config={"task": task and f"configs/task/{task}.yml"}).rule == rule
+    assert nlp.add_pipe("clinical_vote", name="own", config={"task": None, "rule": "union"}).rule == "union"

@@ -22,6 +22,7 @@ def test_labels_are_kept_ignored_or_refused():
         ("ignore: [X]", "labels"),
         ("labels: [DRUG]", "must map each label"),
         ("labels: {DRUG: a}\nlabel: {}", "unknown keys: label"),
+        ("labels: {DRUG: a}\nvote: most", "vote: most is none of majority, union"),
     ],
 )
 def test_bad_tasks(tmp_path, text, message):
