@@ -8,6 +8,7 @@ import spacy
 # `--code scripts/functions.py` imports this file by its path, from wherever spaCy was started.
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
+import scripts.annotators.adapters
 import scripts.annotators.llm
 import scripts.annotators.teacher
 import scripts.annotators.verify

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Iterable, Literal, Tuple  # noqa: UP035  spacy-llm checks for these very types
 
 import jinja2
-import spacy
 from rapidfuzz import fuzz, process
 from rapidfuzz.utils import default_process
 from spacy.tokens import Doc
@@ -20,8 +19,7 @@ from spacy_llm.registry import registry
 
 from scripts.annotators.vote import UNREAD, Ballot, decide
 from scripts.llm.answers import FORMS, Unreadable, spans_of_copy
-from scripts.llm.finetune import Example, Lora, Schedule, add_lora, finetune
-from scripts.llm.local import device_of, load_causal_lm, load_tokenizer
+from scripts.llm.local import load_tokenizer
 from scripts.llm.prompt import WHY_UNREAD, Prompt
 from scripts.notes.align import align
 from scripts.notes.errors import UserError
@@ -32,7 +30,7 @@ from scripts.notes.task import Task, read_task
 from scripts.notes.windows import cut_note, cut_windows
 
 if TYPE_CHECKING:
-    from spacy.language import Language
+    pass
 
 
 ALL, EACH = "all", "each"  # labels in one call, or one label a call
@@ -308,74 +306,3 @@ def _labels_of(calls: Calls, task: Task) -> list[list[str]]:
             f'Write "all", "each", or lists of task {task.name}\'s labels and rivals that hold every label',
         )
     return [list(call) for call in calls]
-
-
-Teach = Callable[["Language", Sequence[Note], Sequence[Note], Path, int, int], dict[str, Any]]
-
-
-@spacy.registry.misc("clinical.teach_tagger.v1")
-def make_teach_tagger(base: str, lora: dict[str, Any], schedule: dict[str, Any]) -> Teach:
-    """Teaching for `clinical.LocalTagger.v1`: a LoRA adapter of BASE for the prompts of the pipeline's own `llm`."""
-    from scripts.llm.tagger import label_tokens, make_example
-
-    def example(prompt: Prompt, spans: list[Span], task: SpanTask, tokenizer: Any) -> Example:
-        return make_example(prompt, spans, tokenizer)
-
-    return _teach_adapter(base, lora, schedule, example, lambda task, tokenizer: label_tokens(tokenizer, task.labels))
-
-
-@spacy.registry.misc("clinical.teach_answers.v1")
-def make_teach_answers(base: str, lora: dict[str, Any], schedule: dict[str, Any]) -> Teach:
-    """Teaching for `clinical.Local.v1` with chat = false: a LoRA adapter of BASE that writes the answers in full."""
-
-    def example(prompt: Prompt, spans: list[Span], task: SpanTask, tokenizer: Any) -> Example:
-        asked = tokenizer(str(prompt), add_special_tokens=False).input_ids
-        answer = tokenizer(task.form.write(prompt.text, spans, prompt.labels), add_special_tokens=False).input_ids
-        return Example.language([*asked, *answer, tokenizer.eos_token_id], skip=len(asked))
-
-    return _teach_adapter(base, lora, schedule, example, lambda task, tokenizer: ())
-
-
-def _teach_adapter(
-    base: str,
-    lora: dict[str, Any],
-    schedule: dict[str, Any],
-    example: Callable[[Prompt, list[Span], SpanTask, Any], Example],
-    choices: Callable[[SpanTask, Any], Sequence[int]],
-) -> Teach:
-    def teach(
-        nlp: "Language", labelled: Sequence[Note], holdout: Sequence[Note], out: Path, seed: int, gpu_id: int
-    ) -> dict[str, Any]:
-        task: SpanTask = nlp.get_pipe("llm").task
-        model, tokenizer = load_causal_lm(base)
-
-        def examples(notes: Sequence[Note]) -> list[Example]:
-            return [
-                example(prompt, _inside(note.spans or (), start, prompt), task, tokenizer)
-                for note in notes
-                for start, prompt in task.prompts(nlp.make_doc(note.text))
-            ]
-
-        model = add_lora(model, Lora(**lora), seed).to(device_of(gpu_id))
-        report = finetune(
-            model,
-            examples(labelled),
-            examples(holdout),
-            Schedule(**schedule),
-            out / "work",
-            seed,
-            choices=choices(task, tokenizer),
-        )
-        model.save_pretrained(out)
-        return report
-
-    return teach
-
-
-def _inside(spans: Iterable[Span], start: int, prompt: Prompt) -> list[Span]:
-    end = start + len(prompt.text)
-    return [
-        Span(max(s.start, start) - start, min(s.end, end) - start, s.label)
-        for s in spans
-        if s.start < end and s.end > start and s.label in prompt.labels
-    ]

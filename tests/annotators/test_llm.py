@@ -4,7 +4,8 @@ from pathlib import Path
 import pytest
 from spacy_llm.registry import registry
 
-from scripts.annotators.llm import make_span_task, make_teach_answers
+from scripts.annotators.adapters import make_teach_answers
+from scripts.annotators.llm import make_span_task
 from scripts.annotators.load import load_annotator, predict
 from scripts.llm.local import load_tokenizer
 from scripts.llm.prompt import Answer
