@@ -1,4 +1,4 @@
-"""A language model as annotator: our span task for spacy-llm, and the teaching of a local model for its very prompt."""
+"""A language model as annotator: our span task for spacy-llm."""
 
 from bisect import bisect_left
 from collections import Counter
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property, partial
 from hashlib import sha256
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Iterable, Literal, Tuple  # noqa: UP035  spacy-llm checks for these very types
+from typing import Any, Iterable, Literal, Tuple  # noqa: UP035  spacy-llm checks for these very types
 
 import jinja2
 from rapidfuzz import fuzz, process
@@ -28,10 +28,6 @@ from scripts.notes.jsonl import read_notes
 from scripts.notes.note import Note, Span
 from scripts.notes.task import Task, read_task
 from scripts.notes.windows import cut_note, cut_windows
-
-if TYPE_CHECKING:
-    pass
-
 
 ALL, EACH = "all", "each"  # labels in one call, or one label a call
 Calls = Literal["all", "each"] | list[list[str]]
