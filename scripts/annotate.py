@@ -16,6 +16,7 @@ from scripts.annotators.load import (
     check_egress,
     check_prices,
     endpoints_of,
+    inputs_named_in,
     is_local,
     journals_of,
     llm_models,
@@ -30,7 +31,6 @@ from scripts.llm.journal import forget as forget_journal
 from scripts.notes.docbins import read_docbin, write_docbin
 from scripts.notes.errors import UserError
 from scripts.notes.files import (
-    files_named_in,
     hashes_of,
     is_current,
     manifest_path,
@@ -80,9 +80,7 @@ def main(
     check_egress(config, kind)
     if budget is not None:
         check_prices(settings)
-    inputs = {"released": released, "task": task} | files_named_in(settings)
-    for journal in journals_of(settings):  # it grows while the notes are labelled
-        inputs.pop(journal.as_posix(), None)
+    inputs = {"released": released, "task": task} | inputs_named_in(settings)
     if taught and (taught / "manifest.json").is_file():
         inputs["taught"] = taught / "manifest.json"
     if is_current(silver, inputs, settings) and (metrics is None or metrics.is_file()):

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any
 from tqdm import tqdm
 from wasabi import msg
 
-from scripts.annotators.load import annotator_config, check_egress, load_annotator, predict
+from scripts.annotators.load import annotator_config, check_egress, inputs_named_in, load_annotator, predict
 from scripts.notes.errors import UserError
-from scripts.notes.files import files_named_in, is_current, sensitivity_of, write_json, write_manifest
+from scripts.notes.files import is_current, sensitivity_of, write_json, write_manifest
 from scripts.notes.jsonl import read_notes, write_notes
 from scripts.notes.note import Note
 from scripts.notes.step import Arg, Opt, run_step
@@ -73,7 +73,7 @@ def label_notes(name: str, path: Path, gold: Path, golds: list[Note], out: Path,
     inputs, config = {"gold": gold, "annotator": path}, {}
     if path.is_file():
         config = dict(annotator_config(path, variables))
-        inputs |= {found.as_posix(): found for found in _code()} | files_named_in(config)
+        inputs |= {found.as_posix(): found for found in _code()} | inputs_named_in(config)
     if is_current(out, inputs, config):
         return
     nlp = load_system(name, path, variables)

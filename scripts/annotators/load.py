@@ -9,7 +9,7 @@ from scripts.llm.egress import MAY_LEAVE, host_of, is_loopback
 from scripts.llm.endpoint import OPENAI, Endpoint
 from scripts.llm.journal import JOURNAL
 from scripts.notes.errors import UserError
-from scripts.notes.files import Sensitivity, sensitivity_of
+from scripts.notes.files import Sensitivity, files_named_in, sensitivity_of
 from scripts.notes.note import Note, Span
 from scripts.notes.step import load_config
 
@@ -85,6 +85,12 @@ def journals_of(config: Mapping[str, Any]) -> list[Path]:
     """The journals in which the answers to CONFIG's LLMs are kept, each once."""
     endpoints = [model for model in llm_models(config).values() if model.get("@llm_models") == OPENAI_MODEL]
     return sorted({Path(model.get("journal") or JOURNAL) for model in endpoints})
+
+
+def inputs_named_in(config: Mapping[str, Any]) -> dict[str, Path]:
+    """The files that an annotator's CONFIG names, by name, without journals: they grow while notes are labelled."""
+    journals = {journal.as_posix() for journal in journals_of(config)}
+    return {name: path for name, path in files_named_in(config).items() if name not in journals}
 
 
 def load_annotator(path: Path, variables: Mapping[str, Any] | None = None, connects: bool = True) -> "Language":
