@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -78,6 +79,37 @@ def test_a_shipped_config_labels_the_notes(name, server, run, toy_notes, tmp_pat
     key = asked["headers"].get("api-key") or asked["headers"]["Authorization"]
     assert key == {"azure": "azure-test-0001", "server": "Bearer none"}.get(name, "Bearer sk-test-0001")
     assert asked["body"]["temperature"] == 0.0
+
+
+def test_the_careful_config_asks_label_by_label_thrice_and_looks_again_at_what_is_in_doubt(
+    server, run, toy_notes, tmp_path
+):
+    write_notes(tmp_path / "examples.jsonl", toy_notes[:4])
+    asked_before = Counter()
+
+    def answer(prompt: str) -> str:
+        if "[[" in prompt:
+            return "yes" if "[[aspirin]]" in prompt.lower() else "no"
+        asked_before[prompt] += 1
+        label = next(label for label in ("DRUG", "PROCEDURE") if f"- {label}" in prompt)
+        found = found_in(prompt)[label == "PROCEDURE"]
+        # Of three samples one invents nothing but sees no CT.
+        return json.dumps({label: [f for f in found if f != "ct head" or asked_before[prompt] > 1]})
+
+    server.answer = answer
+    config = pointed_at(server, "careful", tmp_path / "j.sqlite")
+    docs, counts = run(config.replace('"corpus/private.jsonl"', f'"{tmp_path / "examples.jsonl"}"'))
+    assert max(asked_before.values()) == 3
+    asked = [r["body"] for r in server.requests]
+    first, checks = asked[0], [body for body in asked if "[[" in body["messages"][0]["content"]]
+    assert first["response_format"]["json_schema"]["schema"]["required"] == ["DRUG"]
+    assert checks and all("response_format" not in body and body["max_tokens"] == 5 for body in checks)
+    entities = {(e.text.lower(), e.label_) for d in docs for e in d.ents}
+    assert ("aspirin", "DRUG") in entities  # all samples, and the second look
+    # two of three samples, but not the second look: one of two voices, so undecided
+    assert not any(text == "ct head" for text, _ in entities)
+    assert counts["verified: yes"] > 0 and counts["verified: no"] > 0
+    assert any(t.ent_iob == 0 and t.text == "CT" for d in docs for t in d)
 
 
 STOCK = """
