@@ -103,10 +103,11 @@ class SpanTask:
 
     def prompts(self, doc: Doc) -> Iterator[tuple[int, Prompt]]:
         """What is asked about DOC, passage by passage and in each call by call; with the passage's offset."""
+        note = doc.text  # spaCy puts it together anew each time
         words = [(t.idx, t.idx + len(t)) for t in doc if not t.is_space]
-        for (start, end), inside in cut_windows(doc.text, words, self.window, self._lengths(doc.text, words)):
-            text = doc.text[start:end].rstrip()
-            examples = self._examples(text, doc.text)
+        for (start, end), inside in cut_windows(note, words, self.window, self._lengths(note, words)):
+            text = note[start:end].rstrip()
+            examples = self._examples(text, note)
             inside = tuple((a - start, b - start) for a, b in inside)
             for asked in self.calls:
                 rendered = self._render(text, asked, examples)
