@@ -287,6 +287,7 @@ def test_every_template_shows_what_it_must_and_a_perfect_answer_is_read_back(nam
     assert [(e.start_char, e.end_char, e.label_) for e in doc.ents] == [(s.start, s.end, s.label) for s in note.spans]
 
 
+@pytest.mark.slow
 def test_a_local_model_taught_to_answer_in_lists_answers_in_lists(toy_lm, toy_notes, tmp_path):
     adapter = tmp_path / "adapter"
     path = tmp_path / "lists.cfg"

@@ -73,6 +73,7 @@ def test_a_word_goes_on_with_the_entity_of_its_label_if_only_blanks_lie_between(
     assert [s.label[0] for s in spans] == [{"echo": "P", "CT head": "P"}.get(mention, "D") for mention in found]
 
 
+@pytest.mark.slow
 def test_it_learns_and_answers_with_tagged_copies_of_the_passage(toy_lm, toy_notes, tmp_path):
     local = LocalModel(toy_lm)
     texts = [n.text.replace(".", " .").replace(",", " ,") for n in toy_notes]

@@ -130,7 +130,9 @@ def test_nothing_is_found_where_nothing_is(scanner, tmp_path):
     assert counts["n_members"] == 6 and counts["n_bytes"] > 2_000_000 and counts["n_identifiers"] == 3 + 2 + 1
 
 
-@pytest.mark.parametrize("data", [b"PK\x03\x04 torn", b"\x1f\x8b torn", zipped(a=b"x" * 100)[:-30]])
+@pytest.mark.parametrize(
+    "data", [b"PK\x03\x04 torn", b"\x1f\x8b torn", zipped(a=b"x" * 100)[:-30]], ids=["zip", "gzip", "zip cut off"]
+)
 def test_an_archive_that_cannot_be_read_is_an_error(scanner, tmp_path, data):
     with pytest.raises(UserError, match="cannot be read"):
         scan(scanner, tmp_path, planted=data)
