@@ -18,7 +18,7 @@ from spacy.util import filter_spans
 from spacy_llm.registry import registry
 
 from scripts.annotators.vote import UNREAD, Ballot, decide
-from scripts.llm.answers import FORMS, Unreadable, spans_of_copy
+from scripts.llm.answers import FORMS, Mentions, Unreadable, spans_of_copy
 from scripts.llm.local import load_tokenizer
 from scripts.llm.prompt import WHY_UNREAD, Prompt
 from scripts.notes.align import align
@@ -74,6 +74,7 @@ class SpanTask:
         self.task, self.form, self.window, self.name = task, FORMS[form], window, name
         self.calls, self.samples, self.definitions, self.shots = calls, samples, definitions, shots
         self.occurrences = occurrences
+        self._asked: dict[int, tuple[Doc, list[tuple[int, Prompt]]]] = {}  # from a Doc's prompts to its answers
         self._template = jinja2.Environment(undefined=jinja2.StrictUndefined, keep_trailing_newline=False).from_string(
             template
         )
@@ -99,7 +100,9 @@ class SpanTask:
     ) -> Iterable[Tuple[Iterable[Any], Iterable[Doc]]]:  # noqa: UP006
         """The prompts of each Doc; the Doc itself stands for its shards, since passages keep the note's own offsets."""
         for doc in docs:
-            yield [prompt for _, prompt in self.prompts(doc)], [doc]
+            asked = list(self.prompts(doc))
+            self._asked[id(doc)] = doc, asked
+            yield [prompt for _, prompt in asked], [doc]
 
     def prompts(self, doc: Doc) -> Iterator[tuple[int, Prompt]]:
         """What is asked about DOC, passage by passage and in each call by call; with the passage's offset."""
@@ -165,9 +168,9 @@ class SpanTask:
 
     def _annotate(self, doc: Doc, answers: Sequence[Any]) -> Doc:
         counts: Counter[str] = Counter(doc.user_data.get("annotation"))
-        ballots = [
-            self._ballot(doc, asked, counts) for asked in _by_sample(zip(self.prompts(doc), answers, strict=True))
-        ]
+        # The very Doc, held until here, so that no other can have come by its id; one never asked about is asked now.
+        _, prompts = self._asked.pop(id(doc), None) or (doc, self.prompts(doc))
+        ballots = [self._ballot(doc, asked, counts) for asked in _by_sample(zip(prompts, answers, strict=True))]
         if len(ballots) == 1:
             (ballot,) = ballots
             entities, missing = list(ballot.spans), [doc[i : i + 1] for i in sorted(ballot.unread)]
@@ -206,24 +209,30 @@ class SpanTask:
 
     def _can_read(self, text: str, asked: Sequence[str], answer: Any) -> bool:
         try:
-            self._read(text, asked, answer, Counter())
+            self._mentions(text, asked, answer)
         except Unreadable:
             return False
         return True
 
-    def _read(self, text: str, asked: Sequence[str], answer: Any, counts: Counter[str]) -> list[Span]:
-        """The spans of TEXT that ANSWER names, without those of rival labels."""
+    def _mentions(self, text: str, asked: Sequence[str], answer: Any) -> list[Span] | Mentions:
+        """What ANSWER names: the spans of a tagged copy of TEXT, or strings with their labels."""
         spans = spans_of_copy(str(answer), text, asked)
         if spans is not None:
-            ledger = [(span.label, "exact") for span in spans]
+            return spans
+        reason = getattr(answer, "finish_reason", None)
+        if reason not in (None, "stop") and not (reason == "length" and self.form.shows_its_end):
+            raise Unreadable(reason)
+        return self.form.read(str(answer), asked)
+
+    def _read(self, text: str, asked: Sequence[str], answer: Any, counts: Counter[str]) -> list[Span]:
+        """The spans of TEXT that ANSWER names, without those of rival labels."""
+        named = self._mentions(text, asked, answer)
+        if named and isinstance(named[0], Span):
+            spans, ledger = named, [(span.label, "exact") for span in named]
         else:
-            reason = getattr(answer, "finish_reason", None)
-            if reason not in (None, "stop") and not (reason == "length" and self.form.shows_its_end):
-                raise Unreadable(reason)
-            mentions = self.form.read(str(answer), asked)
-            aligned = align(text, mentions, occurrences=self.occurrences)
+            aligned = align(text, named, occurrences=self.occurrences)
             spans = aligned.spans
-            ledger = [(label, entry.status) for (_, label), entry in zip(mentions, aligned.ledger, strict=True)]
+            ledger = [(label, entry.status) for (_, label), entry in zip(named, aligned.ledger, strict=True)]
         counts.update(f"mentions: {label}, {status}" for label, status in ledger if label in self.task.labels)
         return [span for span in spans if span.label in self.task.labels]
 
