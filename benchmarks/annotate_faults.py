@@ -41,7 +41,7 @@ def main(n_prompts: int = 10_000, max_in_flight: int = 128) -> None:
 
     with Server(lambda prompt: prompt.replace("prompt", "answer"), latency_s=0.02) as server:
         server.fault = fault
-        limits = Limits(max_in_flight, total_s=2.0, max_tries=20, first_wait_s=0.05, longest_wait_s=1.0)
+        limits = Limits(max_in_flight, total_s=0.5, max_tries=20, first_wait_s=0.05, longest_wait_s=1.0)
         model = Endpoint("m", server.url, None, {}, Path(tempfile.mkdtemp()) / "journal.sqlite", limits, max_answers=1)
         prompts = [f"prompt {i}" for i in range(n_prompts)]
         answers = [answer for (answer,) in model([prompt] for prompt in prompts)]
