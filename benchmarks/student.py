@@ -16,6 +16,7 @@ import typer
 
 from benchmarks.table import Row, read_table, write_table
 from scripts.annotators.load import load_annotator, predict
+from scripts.notes.files import read_manifest
 from scripts.notes.jsonl import read_notes
 from scripts.notes.task import read_task
 from scripts.notes.tokenizer import blank
@@ -96,7 +97,7 @@ def measure(name: str, trial: Trial) -> list[Row]:
 
 def silver_of(n_notes: int) -> Path:
     """A folder of silver DocBins on N_NOTES notes: the flow's own, or new ones that the gate has passed."""
-    if n_notes == VALUES["n_notes"]:
+    if n_notes == read_manifest(Path("corpus/synthetic.jsonl"))["counts"]["n_notes"]:
         return Path("corpus/silver")
     made = Path(f"training/trials/{n_notes}")
     generator, annotator = (Path(f"configs/{kind}/{VALUES[kind]}.cfg") for kind in ("generator", "annotator"))

@@ -28,7 +28,7 @@ from scripts.notes.jsonl import read_notes
 from scripts.notes.note import Note, Span
 from scripts.notes.step import Arg, Opt, run_step
 from scripts.notes.task import Task, read_task
-from scripts.scoring.pages import render_annotators
+from scripts.scoring.pages import render_annotators, show_decimal
 from scripts.scoring.report import MICRO, compare_systems
 from scripts.scoring.spans import count_notes
 from scripts.scoring.statistics import N_RESAMPLES
@@ -204,10 +204,10 @@ def print_card(report: dict[str, Any]) -> None:
             [
                 name,
                 f"{row['n_notes']} {row['scored_on']}",
-                *map(_decimal, (strict["f1"],)),
-                f"{_decimal(low)}–{_decimal(high)}",
-                *map(_decimal, (strict["precision"], strict["recall"])),
-                *(_decimal(row["scores"][label]["strict"]["f1"]) for label in report["labels"]),
+                show_decimal(strict["f1"]),
+                f"{show_decimal(low)}–{show_decimal(high)}",
+                *map(show_decimal, (strict["precision"], strict["recall"])),
+                *(show_decimal(row["scores"][label]["strict"]["f1"]) for label in report["labels"]),
                 f"{row['seconds_per_note']:.2f}",
                 "?" if row["dollars_per_1000_notes"] is None else f"{row['dollars_per_1000_notes']:.2f}",
                 _share(row["answers"], "read", others=True),
@@ -224,10 +224,6 @@ def _share(counts: dict[str, int], name: str, others: bool = False) -> str:
         return ""
     share = counts.get(name, 0) / total
     return f"{1 - share if others else share:.1%}"
-
-
-def _decimal(value: float | None) -> str:
-    return "–" if value is None else f"{value:.3f}"
 
 
 if __name__ == "__main__":
