@@ -11,7 +11,7 @@ N_NOTES = 480
 
 def main() -> None:
     """Run the flow from `generate` on and write metrics/bench/flow_notes.json."""
-    bench("flow_notes", {"n_notes": str(N_NOTES), "ner": "trf_long"}, (0, 1), {}, from_clean=False)
+    bench("flow_notes", {"n_notes": str(N_NOTES), "ner": "trf_long"}, (0, 1, 2), {}, from_clean=False)
 
 
 if __name__ == "__main__":
