@@ -3,7 +3,7 @@
 import time
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
-from itertools import islice
+from itertools import islice, tee
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -24,6 +24,7 @@ from scripts.annotators.load import (
     usage_of,
 )
 from scripts.annotators.plan import cost_report, plan
+from scripts.annotators.stream import label
 from scripts.annotators.vote import agreement
 from scripts.llm.cost import Budget, money, read_price, show_money
 from scripts.llm.egress import sending
@@ -191,7 +192,9 @@ def _calls_so_far(endpoints: Collection["Endpoint"]) -> str:
 
 
 def _label(nlp: "Language", notes: Iterable[Note], batch_size: int) -> Iterator[Doc]:
-    for doc, note in nlp.pipe(((_as_written(nlp, n), n) for n in notes), as_tuples=True, batch_size=batch_size):
+    asked, given = tee(notes)
+    docs = label(nlp, (_as_written(nlp, note) for note in asked), batch_size)
+    for note, doc in zip(given, docs, strict=True):
         doc.user_data["id"] = note.id
         doc.user_data["meta"] = dict(note.meta)
         yield doc

@@ -20,6 +20,7 @@ from scripts.annotators.load import (
     usage_of,
 )
 from scripts.annotators.plan import cost_report, plan
+from scripts.annotators.stream import label
 from scripts.evaluate import use_device
 from scripts.llm.egress import sending
 from scripts.notes.errors import UserError
@@ -138,8 +139,8 @@ def _score(
     labels, outcomes, docs, predicted = list(task.labels), Counter(), [], {}
     start = time.monotonic()
     with sending(kind):
-        labelled = annotator.pipe(((note.text, note) for note in notes), as_tuples=True, batch_size=len(notes))
-        for doc, note in tqdm(labelled, total=len(notes), desc=name, unit="note"):
+        labelled = label(annotator, (annotator.make_doc(note.text) for note in notes), batch_size=len(notes))
+        for note, doc in zip(notes, tqdm(labelled, total=len(notes), desc=name, unit="note"), strict=True):
             docs.append(doc)
             outcomes.update(doc.user_data.get("annotation", {}))
             found = (Span(e.start_char, e.end_char, e.label_) for e in doc.ents)

@@ -12,6 +12,7 @@ from typing import Any, Iterable, Literal, Tuple  # noqa: UP035  spacy-llm check
 import jinja2
 from rapidfuzz import fuzz, process
 from rapidfuzz.utils import default_process
+from spacy.attrs import IDX, IS_SPACE, LENGTH
 from spacy.tokens import Doc
 from spacy.tokens import Span as DocSpan
 from spacy.util import filter_spans
@@ -107,7 +108,8 @@ class SpanTask:
     def prompts(self, doc: Doc) -> Iterator[tuple[int, Prompt]]:
         """What is asked about DOC, passage by passage and in each call by call; with the passage's offset."""
         note = doc.text  # spaCy puts it together anew each time
-        words = [(t.idx, t.idx + len(t)) for t in doc if not t.is_space]
+        tokens = doc.to_array([IDX, LENGTH, IS_SPACE]).tolist()
+        words = [(start, start + length) for start, length, is_space in tokens if not is_space]
         for (start, end), inside in cut_windows(note, words, self.window, self._lengths(note, words)):
             text = note[start:end].rstrip()
             examples = self._examples(text, note)

@@ -2,9 +2,11 @@
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
+from itertools import tee
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from scripts.annotators.stream import endpoint_of, label
 from scripts.llm.egress import MAY_LEAVE, host_of, is_loopback
 from scripts.llm.endpoint import OPENAI, Endpoint
 from scripts.llm.journal import JOURNAL
@@ -124,8 +126,9 @@ def load_annotator(path: Path, variables: Mapping[str, Any] | None = None, conne
 
 def predict(nlp: "Language", notes: Iterable[Note], batch_size: int = 32) -> Iterator[Note]:
     """Each of NOTES with the spans that NLP finds in its text; gold spans are not shown to it."""
-    pairs = ((note.text, note) for note in notes)
-    for doc, note in nlp.pipe(pairs, as_tuples=True, batch_size=batch_size):
+    asked, given = tee(notes)
+    docs = label(nlp, (nlp.make_doc(note.text) for note in asked), batch_size)
+    for note, doc in zip(given, docs, strict=True):
         yield note.with_spans(Span(e.start_char, e.end_char, e.label_) for e in doc.ents)
 
 
@@ -139,6 +142,5 @@ def usage_of(nlp: "Language") -> dict[str, int]:
 
 def endpoints_of(nlp: "Language") -> dict[str, Endpoint]:
     """The LLMs of NLP that are behind endpoints, by their components' names."""
-    # spacy-llm's component has no public name for its model
-    models = {name: getattr(pipe, "_model", None) for name, pipe in nlp.pipeline}
-    return {name: model for name, model in models.items() if isinstance(model, Endpoint)}
+    endpoints = {name: endpoint_of(component) for name, component in nlp.pipeline}
+    return {name: endpoint for name, endpoint in endpoints.items() if endpoint is not None}

@@ -109,12 +109,14 @@ class Endpoint:
             while waiting:
                 yield _first(waiting)
         finally:
-            if waiting:  # an error, or a caller who wants no more: nothing goes on being sent, or paid for
+            # An error, or a caller who wants no more: nothing goes on being sent, or paid for.
+            if waiting and self._loop is not None:
                 asyncio.run_coroutine_threadsafe(_cancel_all(), self._loop).result()
 
     def close(self) -> None:
-        """Close the connections and the journal; the next prompt opens them again."""
+        """Call off what is on its way, close the connections and the journal; the next prompt opens them again."""
         if self._loop is not None:
+            asyncio.run_coroutine_threadsafe(_cancel_all(), self._loop).result()
             asyncio.run_coroutine_threadsafe(self._client.close(), self._loop).result()
             self._loop.call_soon_threadsafe(self._loop.stop)
             self._journal.close()
@@ -219,10 +221,15 @@ class Endpoint:
         self.usage.n_calls += 1
         try:
             async with asyncio.timeout(self.limits.total_s):
-                reply = await self._client.chat.completions.create(
-                    model=self.name,
-                    messages=[{"role": "user", "content": str(prompt)}],
-                    extra_body=self.parameters_for(prompt),
+                # Half of what the client's `chat.completions.create` costs is models made of plain JSON and back.
+                reply = await self._client.post(
+                    "/chat/completions",
+                    cast_to=object,
+                    body={
+                        "model": self.name,
+                        "messages": [{"role": "user", "content": str(prompt)}],
+                        **self.parameters_for(prompt),
+                    },
                 )
             answer = read_reply(reply)
         except openai.APIStatusError as e:
@@ -232,7 +239,7 @@ class Endpoint:
             if not was_sent(e):
                 bill.paid = 0.0
             return None, "timeout" if isinstance(e, TimeoutError | openai.APITimeoutError) else "connection", None
-        except (openai.OpenAIError, ValueError, TypeError, AttributeError):
+        except (openai.OpenAIError, ValueError, TypeError, LookupError, AttributeError):
             return None, "garbage", None  # HTML, half a JSON, a body of another shape
         self._count(prompt, answer, bill)
         self._limit.answered(self._loop.time() - sent_at)

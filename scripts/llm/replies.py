@@ -1,6 +1,7 @@
 """What a server of chat completions says: an answer, what it cost in tokens, how long to wait; or nothing at all."""
 
 import email.utils
+import json
 import time
 from collections.abc import Mapping
 from typing import Any
@@ -9,16 +10,19 @@ from typing import Any
 def read_reply(reply: Any) -> dict[str, Any]:
     """The text of a chat completion and why it ended: stop, length, content_filter, refused or none (no content).
 
-    With the tokens that the server has counted, where it says so.
+    With the tokens that the server has counted, where it says so. REPLY is the JSON, parsed unless the server calls it
+    something else. Raises what Python raises where it is no chat completion.
     """
-    (choice,) = reply.choices[:1]
-    content, refusal = choice.message.content, getattr(choice.message, "refusal", None)
+    reply = json.loads(reply) if isinstance(reply, str) else reply
+    (choice,) = reply["choices"][:1]
+    message, finish_reason = choice["message"], choice.get("finish_reason") or "stop"
+    content, refusal = message.get("content"), message.get("refusal")
     if refusal:
         answer = {"content": str(refusal), "finish_reason": "refused"}
     elif content is None:
-        answer = {"content": "", "finish_reason": choice.finish_reason if choice.finish_reason != "stop" else "none"}
+        answer = {"content": "", "finish_reason": finish_reason if finish_reason != "stop" else "none"}
     elif isinstance(content, str):
-        answer = {"content": content, "finish_reason": choice.finish_reason or "stop"}
+        answer = {"content": content, "finish_reason": finish_reason}
     else:
         raise TypeError("content is no text")
     return answer | _read_usage(reply)
@@ -62,7 +66,7 @@ def was_sent(error: BaseException) -> bool:
     return True
 
 
-def _read_usage(reply: Any) -> dict[str, Any]:
-    usage = getattr(reply, "usage", None)
-    counted = {key: getattr(usage, key, None) for key in ("prompt_tokens", "completion_tokens")}
+def _read_usage(reply: Mapping[str, Any]) -> dict[str, Any]:
+    usage = reply.get("usage") or {}
+    counted = {key: usage.get(key) for key in ("prompt_tokens", "completion_tokens")}
     return {"usage": counted} if all(isinstance(n, int) and n >= 0 for n in counted.values()) else {}

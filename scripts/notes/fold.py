@@ -4,6 +4,7 @@ import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
+from itertools import chain, repeat
 
 # Writers and language models exchange these freely; NFKD keeps them apart.
 VARIANTS = {c: base for base, variants in {"'": "‘’‚‛′´`ʼ", '"': "“”„‟″«»", "-": "‐‑‒–—―−"}.items() for c in variants}
@@ -36,7 +37,8 @@ def fold(text: str) -> Folded:
     Characters whose lower case is longer (İ, ß) and composed or decomposed accents give the same key as their likes.
     """
     pieces = [_fold_character(c) for c in text]
-    return Folded("".join(pieces), tuple(i for i, piece in enumerate(pieces) for _ in piece))
+    source = chain.from_iterable(map(repeat, range(len(pieces)), map(len, pieces)))
+    return Folded("".join(pieces), tuple(source))
 
 
 @cache
