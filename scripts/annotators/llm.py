@@ -5,7 +5,6 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
-from hashlib import sha256
 from pathlib import Path
 from typing import Any, Iterable, Literal, Tuple  # noqa: UP035  spacy-llm checks for these very types
 
@@ -21,7 +20,7 @@ from spacy_llm.registry import registry
 from scripts.annotators.vote import UNREAD, Ballot, decide
 from scripts.llm.answers import FORMS, Mentions, Unreadable, spans_of_copy
 from scripts.llm.local import load_tokenizer
-from scripts.llm.prompt import WHY_UNREAD, Prompt
+from scripts.llm.prompt import WHY_UNREAD, Prompt, nonce
 from scripts.notes.align import align
 from scripts.notes.errors import UserError
 from scripts.notes.files import Sensitivity, sensitivity_of
@@ -164,8 +163,7 @@ class SpanTask:
             rivals={label: text for label, text in self.task.rivals.items() if label in asked},
             definitions=self.definitions,
             examples=[{"text": e.text, "answer": self.form.write(e.text, e.spans or (), asked)} for e in examples],
-            # No text can hold its own checksum: what a note says can never end the note.
-            nonce=sha256(text.encode("utf8")).hexdigest()[:8],
+            nonce=nonce(text, *(example.text for example in examples)),
         )
 
     def _annotate(self, doc: Doc, answers: Sequence[Any]) -> Doc:

@@ -3,7 +3,6 @@
 import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from hashlib import sha256
 from pathlib import Path
 from typing import Any, Iterable, Tuple  # noqa: UP035  spacy-llm checks for these very types
 
@@ -13,7 +12,7 @@ from spacy.util import filter_spans
 from spacy_llm.registry import registry
 
 from scripts.annotators.vote import UNREAD
-from scripts.llm.prompt import Prompt
+from scripts.llm.prompt import Prompt, nonce
 from scripts.notes.errors import UserError
 from scripts.notes.task import Task, read_task
 
@@ -60,7 +59,7 @@ class VerifyTask:
                 after=after,
                 label=span.label_,
                 definition=self.task.labels[span.label_],
-                nonce=sha256((before + span.text + after).encode("utf8")).hexdigest()[:8],
+                nonce=nonce(before, span.text, after),
             )
             yield span, Prompt(rendered, span.text, (), (span.label_,), is_readable=_says_either)
 

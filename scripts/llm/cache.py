@@ -34,6 +34,10 @@ def make_cache() -> "DynamicCache":
             super().batch_select_indices(indices)
             self._rooms.clear()
 
+        def batch_repeat_interleave(self, repeats: int) -> None:
+            super().batch_repeat_interleave(repeats)
+            self._rooms.clear()
+
         def _append(self, name: tuple[str, int], old: torch.Tensor, new: torch.Tensor) -> torch.Tensor:
             length = old.shape[-2] + new.shape[-2]
             if name not in self._rooms or self._rooms[name].shape[-2] < length:

@@ -3,6 +3,7 @@
 import importlib.util
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import takewhile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,6 +14,8 @@ from scripts.notes.errors import UserError
 if TYPE_CHECKING:
     import torch
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+SHORTEST_SHARED = 64  # tokens that prompts must begin with in common before a batch is taken apart for them
 
 
 @dataclass(frozen=True)
@@ -76,7 +79,7 @@ class LocalModel:
     ) -> Iterator[Completion]:
         """Continue each of PROMPTS, in their order; an empty one begins with the token that ends a text.
 
-        Batches are sorted by length, so that little is padding.
+        Batches are sorted by length, so that little is padding; what all prompts of a batch begin with is read once.
         """
         ids = [self.encode(p) or [self.tokenizer.eos_token_id] for p in prompts]
         order = sorted(range(len(ids)), key=lambda i: -len(ids[i]))
@@ -160,15 +163,21 @@ def _continue(local: LocalModel, prompts: list[list[int]], sampling: Sampling, s
     import torch
 
     pad, eos = local.tokenizer.pad_token_id, local.tokenizer.eos_token_id
+    cache, n_shared = make_cache(), _n_shared(prompts)
+    if n_shared:
+        with torch.inference_mode():
+            local.model(torch.tensor([prompts[0][:n_shared]], device=local.device), past_key_values=cache)
+        cache.batch_repeat_interleave(len(prompts))
+        prompts = [prompt[n_shared:] for prompt in prompts]
     width = padded_width(max(map(len, prompts)), 16)
     tokens = torch.tensor([[pad] * (width - len(p)) + p for p in prompts], device=local.device)
-    mask = torch.tensor([[0] * (width - len(p)) + [1] * len(p) for p in prompts], device=local.device)
+    shown = [[1] * n_shared + [0] * (width - len(p)) + [1] * len(p) for p in prompts]
+    mask = torch.tensor(shown, device=local.device)
     generator = torch.Generator(local.device).manual_seed(seed)
     draw = _drawer(sampling, generator)
     written: list[list[int]] = [[] for _ in prompts]
     ended = [False] * len(prompts)
     rows = list(range(len(prompts)))
-    cache = make_cache()
     with torch.inference_mode():
         for _ in range(sampling.max_new_tokens):
             positions = (mask.cumsum(-1) - 1).clamp(min=0)[:, -tokens.shape[1] :]
@@ -194,6 +203,16 @@ def _continue(local: LocalModel, prompts: list[list[int]], sampling: Sampling, s
             mask = torch.cat([mask, mask.new_ones(len(rows), 1)], dim=1)
     texts = local.tokenizer.batch_decode(written, skip_special_tokens=True, clean_up_tokenization_spaces=False)
     return [Completion(t, "stop" if end else "length") for t, end in zip(texts, ended, strict=True)]
+
+
+def _n_shared(prompts: list[list[int]]) -> int:
+    """How many tokens to read once for all PROMPTS: those that all begin with, 0 where they are too few to matter.
+
+    One is left to each prompt: the model continues from it.
+    """
+    shared = sum(1 for _ in takewhile(lambda column: len(set(column)) == 1, zip(*prompts, strict=False)))
+    n = min(shared, *(len(prompt) - 1 for prompt in prompts))
+    return n if len(prompts) > 1 and n >= SHORTEST_SHARED else 0
 
 
 def _drawer(sampling: Sampling, generator: "torch.Generator") -> "Callable[[torch.Tensor], torch.Tensor]":

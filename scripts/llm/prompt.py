@@ -1,6 +1,8 @@
 """What goes to a language model and what comes back: plain strings for spacy-llm, with what ours know beside them."""
 
 from collections.abc import Callable
+from hashlib import sha256
+from itertools import count
 from typing import Any
 
 from scripts.notes.files import Sensitivity
@@ -61,3 +63,12 @@ class Answer(str):
         self = super().__new__(cls, answer)
         self.finish_reason = finish_reason
         return self
+
+
+def nonce(*texts: str) -> str:
+    """A word for a prompt's delimiters that none of TEXTS holds, so that nothing in them can end one.
+
+    Nearly always the same word: what prompts share then has the same beginning, which language models read only once.
+    """
+    words = (sha256(str(i).encode()).hexdigest()[:8] for i in count())
+    return next(word for word in words if not any(word in text for text in texts))

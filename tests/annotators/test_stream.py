@@ -41,7 +41,7 @@ def pipeline(tmp_path):
     """Call to load the pipeline with one of TASKS, asking SERVER."""
     shots = tmp_path / "shots.json"
     shots.write_text(
-        '[{"text": "On aspirin.", "spans": [{"text": "aspirin", "is_entity": true, "label": "DRUG", "reason": "a drug"}]}]'
+        '[{"text": "On aspirin.", "spans": [{"text": "aspirin", "is_entity": true, "label": "DRUG", "reason": "a"}]}]'
     )
 
     def load(task: str, server: Server) -> spacy.Language:

@@ -20,6 +20,23 @@ def test_a_batch_of_unequal_prompts_writes_what_each_prompt_would_alone(local):
     assert together == alone
 
 
+def test_what_prompts_begin_with_is_read_once_and_they_write_the_same(local, monkeypatch):
+    prompts = [f"{'Seen in clinic today. ' * 20}{prompt}" for prompt in PROMPTS]
+    greedy = Sampling(max_new_tokens=12)
+    alone = [next(local.complete([p], greedy)).text for p in prompts]
+    n_read = 0
+    read = local.model.forward
+
+    def count(tokens, **how):
+        nonlocal n_read
+        n_read += tokens.numel()
+        return read(tokens, **how)
+
+    monkeypatch.setattr(local.model, "forward", count)
+    assert [c.text for c in local.complete(prompts, greedy, batch_size=4)] == alone
+    assert n_read < 2 * len(local.encode(prompts[0])) + 4 * (16 + 12)
+
+
 def test_greedy_decoding_agrees_with_transformers_own(local):
     ids = local.encode(PROMPTS[2])
     theirs = local.model.generate(torch.tensor([ids]), do_sample=False, max_new_tokens=12, pad_token_id=0)[
