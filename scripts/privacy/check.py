@@ -31,6 +31,8 @@ class Result:
 
     `meaning` says in plain words what an attacker could do and what a pass does not prove. `offenders` maps the
     synthetic notes whose removal could mend a failure to the reason; it is empty where removal would only hide it.
+    `p_values` are those of the check's tests that nothing leaked: the gate fails the check where one is significant
+    after Holm's correction over all tests of all checks, so that the check itself need not.
     """
 
     id: str
@@ -39,6 +41,7 @@ class Result:
     figures: Mapping[str, Any]
     meaning: str
     offenders: Mapping[str, str] = field(default_factory=dict)
+    p_values: Mapping[str, float] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
         """The result as it stands in metrics/audit.json."""
@@ -47,6 +50,7 @@ class Result:
             "name": self.name,
             "verdict": self.verdict,
             "figures": dict(self.figures) | {"offending_notes": sorted(self.offenders)},
+            "p_values": dict(self.p_values),
             "meaning": self.meaning,
         }
 

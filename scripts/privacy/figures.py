@@ -1,5 +1,6 @@
 """Numbers as the report shows them: a share with its n and interval, and what zero in n proves."""
 
+from collections.abc import Sequence
 from math import exp, lgamma, sqrt
 from typing import Any
 
@@ -24,6 +25,15 @@ def exceeds(count: int, n: int, control: int, n_control: int, alpha: float = 0.0
     return (
         sum(exp(_log_ways(n, k) + _log_ways(n_control, hits - k) - _log_ways(total, hits)) for k in as_large) <= alpha
     )
+
+
+def holm(p_values: Sequence[float]) -> list[float]:
+    """P_VALUES adjusted so that those below alpha hold a false one with probability alpha at most (Holm 1979)."""
+    adjusted, highest = [0.0] * len(p_values), 0.0
+    for rank, i in enumerate(sorted(range(len(p_values)), key=p_values.__getitem__)):
+        highest = max(highest, min(1.0, (len(p_values) - rank) * p_values[i]))
+        adjusted[i] = highest
+    return adjusted
 
 
 def quantiles(values: Any) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from scripts.notes.note import Note
 from scripts.notes.step import load_config
 
 from .check import Check, Evidence, Result, Verdict
-from .figures import share
+from .figures import holm, share
 
 # Every check of the gate; those without a block in the policy are reported as not run.
 CHECKS = {
@@ -31,12 +31,14 @@ CHECKS = {
 class Policy:
     """CHECKS to run; REQUIRED are the ids that must pass. SHOWS_NOT says what a pass under this policy leaves open.
 
-    A larger share of notes to drop than MAX_DROPPED is a generator that remembers: repairing would hide it.
+    A larger share of notes to drop than MAX_DROPPED is a generator that remembers: repairing would hide it. ALPHA is
+    the chance that a gate through which nothing leaks fails by one of its statistical tests.
     """
 
     name: str
     shows_not: str
     max_dropped: float
+    alpha: float
     required: tuple[str, ...]
     checks: tuple[Check, ...]
 
@@ -100,10 +102,10 @@ def run_gate(policy: Policy, evidence: Evidence, on_check: Callable[[], object] 
 
     ON_CHECK is called after each check, of which there may be two rounds.
     """
-    first = run_checks(policy.checks, evidence, on_check)
+    first = correct(run_checks(policy.checks, evidence, on_check), policy.alpha)
     reasons = {id: reason for result in reversed(first) for id, reason in result.offenders.items()}
     rest = replace(evidence, synthetic=tuple(n for n in evidence.synthetic if n.id not in reasons))
-    results = run_checks(policy.checks, rest, on_check) if reasons else first
+    results = correct(run_checks(policy.checks, rest, on_check), policy.alpha) if reasons else first
     n_synthetic, dropped = len(evidence.synthetic), Counter(reasons.values())
     report = Report(judge(policy, results), policy, results, first, n_synthetic, dropped, rest.synthetic)
     return replace(report, verdict="FAIL") if report.too_many_dropped else report
@@ -126,6 +128,13 @@ def run_checks(
             results[check.id] = Result(check.id, check.name, "INCONCLUSIVE", {}, f"Not decided: {_where(e)}")
         on_check()
     return tuple(results.get(id) or Result(id, name, "NOT_RUN", {}, "Not run.") for id, name in CHECKS.items())
+
+
+def correct(results: Sequence[Result], alpha: float) -> tuple[Result, ...]:
+    """RESULTS, failed where one of their p-values is below ALPHA after Holm's correction over all of them."""
+    adjusted = iter(holm([p for result in results for p in result.p_values.values()]))
+    is_significant = [any([next(adjusted) < alpha for _ in result.p_values]) for result in results]
+    return tuple(replace(r, verdict="FAIL") if s else r for r, s in zip(results, is_significant, strict=True))
 
 
 def judge(policy: Policy, results: Sequence[Result]) -> Verdict:

@@ -5,7 +5,7 @@ import pytest
 from scripts.notes.errors import UserError
 from scripts.notes.note import Note
 from scripts.privacy.check import Evidence, Result
-from scripts.privacy.gate import CHECKS, Policy, judge, load_policy, run_checks, run_gate
+from scripts.privacy.gate import CHECKS, Policy, correct, judge, load_policy, run_checks, run_gate
 
 NOTES = tuple(Note(f"s{i}", "text") for i in range(10))
 EVIDENCE = Evidence(NOTES, NOTES, NOTES, NOTES)
@@ -31,7 +31,7 @@ class Broken(Canned):
 
 
 def policy(*checks, required=("G1",), max_dropped=0.5) -> Policy:
-    return Policy("test", "anything", max_dropped, required, checks)
+    return Policy("test", "anything", max_dropped, 0.01, required, checks)
 
 
 def test_a_pass_releases_all():
@@ -56,6 +56,19 @@ def test_too_many_to_drop_is_a_failure():
 
 def test_a_failure_without_offenders_stays():
     assert run_gate(policy(Canned(otherwise="FAIL")), EVIDENCE).verdict == "FAIL"
+
+
+def test_a_check_fails_by_a_test_that_is_significant_among_all_tests():
+    def tested(p, others):
+        results = [Result("G1", "", "PASS", {}, "", p_values={"a": p}), Result("G2", "", "PASS", {}, "")]
+        return [*results, Result("G3", "", "INCONCLUSIVE", {}, "", p_values=others)]
+
+    def verdicts(*how):
+        return [result.verdict for result in correct(tested(*how), 0.01)]
+
+    assert verdicts(0.009, {}) == ["FAIL", "PASS", "INCONCLUSIVE"]
+    assert verdicts(0.009, {"b": 0.5}) == ["PASS", "PASS", "INCONCLUSIVE"]  # two tests: 2 * .009
+    assert verdicts(0.009, {"b": 0.001}) == ["FAIL", "PASS", "FAIL"]  # the smaller one goes first
 
 
 def test_nothing_left_decides_nothing():
