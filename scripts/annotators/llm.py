@@ -21,7 +21,7 @@ from scripts.annotators.vote import UNREAD, Ballot, decide
 from scripts.llm.answers import FORMS, Mentions, Unreadable, spans_of_copy
 from scripts.llm.local import load_tokenizer
 from scripts.llm.prompt import WHY_UNREAD, Prompt, nonce
-from scripts.notes.align import align
+from scripts.notes.align import Entry, align
 from scripts.notes.errors import UserError
 from scripts.notes.files import Sensitivity, sensitivity_of
 from scripts.notes.jsonl import read_notes
@@ -232,9 +232,14 @@ class SpanTask:
         else:
             aligned = align(text, named, occurrences=self.occurrences)
             spans = aligned.spans
-            ledger = [(label, entry.status) for (_, label), entry in zip(named, aligned.ledger, strict=True)]
+            ledger = [(label, _outcome(entry)) for (_, label), entry in zip(named, aligned.ledger, strict=True)]
         counts.update(f"mentions: {label}, {status}" for label, status in ledger if label in self.task.labels)
         return [span for span in spans if span.label in self.task.labels]
+
+
+def _outcome(entry: Entry) -> str:
+    """The status of a mention; a fuzzy one's with how alike it is, to a tenth."""
+    return entry.status if entry.status != "fuzzy" else f"fuzzy {entry.score:.1f}"
 
 
 def _by_sample(asked: Iterable[tuple[tuple[int, Prompt], Any]]) -> list[list[tuple[int, Prompt, Any]]]:

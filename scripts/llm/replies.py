@@ -6,6 +6,8 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
+ENDED = ("eos_token", "stop_sequence")  # TGI's words for "stop"
+
 
 def read_reply(reply: Any) -> dict[str, Any]:
     """The text of a chat completion and why it ended: stop, length, content_filter, refused or none (no content).
@@ -16,6 +18,7 @@ def read_reply(reply: Any) -> dict[str, Any]:
     reply = json.loads(reply) if isinstance(reply, str) else reply
     (choice,) = reply["choices"][:1]
     message, finish_reason = choice["message"], choice.get("finish_reason") or "stop"
+    finish_reason = "stop" if finish_reason in ENDED else finish_reason
     content, refusal = message.get("content"), message.get("refusal")
     if refusal:
         answer = {"content": str(refusal), "finish_reason": "refused"}

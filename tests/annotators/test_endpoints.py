@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from toy import ROOT
 
-from benchmarks.server import Fault, Server
+from benchmarks.server import Fault, Server, completion
 from scripts import annotate
 from scripts.annotators.load import check_egress
 from scripts.notes.docbins import read_docbin
@@ -79,6 +79,76 @@ def test_a_shipped_config_labels_the_notes(name, server, run, toy_notes, tmp_pat
     key = asked["headers"].get("api-key") or asked["headers"]["Authorization"]
     assert key == {"azure": "azure-test-0001", "server": "Bearer none"}.get(name, "Bearer sk-test-0001")
     assert asked["body"]["temperature"] == 0.0
+
+
+JSON = {"Content-Type": "application/json; charset=utf-8"}
+SAFE = {"hate": {"filtered": False, "severity": "safe"}}
+# What each kind of server puts around an answer, beside what all have; and how it refuses a prompt that is too long.
+DIALECTS = {
+    "OpenAI": (
+        {"system_fingerprint": "fp_1", "service_tier": "default"},
+        {"logprobs": None},
+        {"annotations": [], "refusal": None},
+        400,
+        {"error": {"message": "too long", "type": "invalid_request_error", "code": "context_length_exceeded"}},
+    ),
+    "Azure": (
+        {"prompt_filter_results": [{"prompt_index": 0, "content_filter_results": SAFE}]},
+        {"content_filter_results": SAFE, "logprobs": None},
+        {"refusal": None},
+        400,
+        {"error": {"message": "too long", "code": "context_length_exceeded", "innererror": None}},
+    ),
+    "vLLM": (
+        {"prompt_logprobs": None, "kv_transfer_params": None},
+        {"stop_reason": None, "logprobs": None},
+        {"reasoning_content": None, "tool_calls": []},
+        400,
+        {"object": "error", "message": "too long", "type": "BadRequestError", "param": None, "code": 400},
+    ),
+    "Ollama": (
+        {"system_fingerprint": "fp_ollama"},
+        {},
+        {},
+        400,
+        {"error": {"message": "too long", "type": "invalid_request_error", "param": None, "code": None}},
+    ),
+    "llama.cpp": (
+        {"timings": {"prompt_n": 10}},
+        {"logprobs": None},
+        {},
+        400,
+        {"error": {"code": 400, "message": "too long", "type": "exceed_context_size_error"}},
+    ),
+    "TGI": (
+        {"system_fingerprint": "3.0-sha"},
+        {"finish_reason": "eos_token", "logprobs": None},
+        {},
+        422,
+        {"error": "Input validation error: too long", "error_type": "validation"},
+    ),
+}
+
+
+@pytest.mark.parametrize("dialect", DIALECTS)
+def test_every_server_s_way_to_answer_and_to_refuse_is_understood(dialect, server, run, toy_notes, tmp_path):
+    around, choice, message, status, refusal = DIALECTS[dialect]
+
+    def reply(prompt, n):
+        if "colonoscopy" in found_in(prompt)[1]:
+            return Fault(status, JSON, json.dumps(refusal))
+        body = completion(as_json(prompt)) | around
+        body["choices"][0] |= choice
+        body["choices"][0]["message"] |= message
+        return Fault(headers=JSON, body=json.dumps(body))
+
+    server.fault = reply
+    name = "azure" if dialect == "Azure" else "server"
+    docs, counts = run(pointed_at(server, name, tmp_path / "j.sqlite"), max_missing=1.0)
+    too_long = ["colonoscopy" in note.text.lower() for note in toy_notes]
+    assert counts["answers: rejected"] == sum(too_long) and counts["answers: read"] == len(docs) - sum(too_long)
+    assert [all(t.ent_iob == 0 for t in doc) for doc in docs] == too_long
+    assert counts["tokens: prompts"] == 10 * counts["calls: answered"]
 
 
 def test_the_careful_config_asks_label_by_label_thrice_and_looks_again_at_what_is_in_doubt(

@@ -99,10 +99,16 @@ def test_an_answer_cut_off_is_told_from_a_refusal(annotator):
 
 
 def test_what_the_note_does_not_hold_is_counted_and_never_becomes_an_entity(annotator):
-    ANSWERS["CT head"] = '{"DRUG": ["warfarin", "heparin"], "PROCEDURE": []}'
-    doc = annotator("CT head. Heparin given.")
-    assert found(doc) == [("Heparin", "DRUG")]
-    assert doc.user_data["annotation"]["mentions: DRUG, absent"] == 1
+    ANSWERS["CT head"] = '{"DRUG": ["warfarin", "heparin", "metaprolol"], "PROCEDURE": []}'
+    doc = annotator("CT head. Heparin given, metoprolol not.")
+    assert found(doc) == [("Heparin", "DRUG"), ("metoprolol", "DRUG")]
+    counts = doc.user_data["annotation"]
+    assert counts == {
+        "answers: read": 1,
+        "mentions: DRUG, absent": 1,
+        "mentions: DRUG, case": 1,
+        "mentions: DRUG, fuzzy 0.9": 1,
+    }
 
 
 def test_an_empty_answer_is_no_entities(annotator):
