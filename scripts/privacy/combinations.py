@@ -57,7 +57,7 @@ class RareCombinations:
         draw = random.Random(evidence.seed)
         targets = [draw.choice(notes) for notes in people.notes]
         successes = {
-            "singling out": [person in singled_out for person in range(len(targets))],
+            "singling_out": [person in singled_out for person in range(len(targets))],
             "linkability": [self._links(target, people, released) for target in targets],
             "inference": [self._infers(target, people, released, draw) for target in targets],
         }
@@ -70,7 +70,7 @@ class RareCombinations:
         highest = max(attack["risk"]["ci95"][1] for attack in attacks.values())
         is_shown = highest <= self.max_risk and n_holdout >= self.min_holdout
         figures: dict[str, Any] = {
-            "attacks": attacks,
+            **attacks,
             "max_risk": self.max_risk,
             "rare_facts_per_patient": round(people.n_rare / len(targets), 1),
             "notes_with_rare_combination": share(len(offenders), len(evidence.synthetic)),

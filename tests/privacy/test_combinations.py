@@ -93,11 +93,9 @@ def attacked(g3):
         notes = {side: tuple(map(patient, names)) for side, names in sides.items()}
         synthetic = tuple(Note(f"s{i}", text) for i, text in enumerate(texts))
         result = replace(g3, **policy)(Evidence(**notes, gold=(), synthetic=synthetic))
-        assert all(a["private"]["n"] == a["holdout"]["n"] == 10 for a in result.figures["attacks"].values())
-        return {
-            name: (attack["private"]["count"], attack["holdout"]["count"])
-            for name, attack in result.figures["attacks"].items()
-        }
+        attacks = {name: result.figures[name] for name in ("singling_out", "linkability", "inference")}
+        assert all(a["private"]["n"] == a["holdout"]["n"] == 10 for a in attacks.values())
+        return {name: (a["private"]["count"], a["holdout"]["count"]) for name, a in attacks.items()}
 
     return attack
 
@@ -106,7 +104,7 @@ def test_five_rare_words_in_one_note_single_a_person_out_once(attacked):
     five, four = " ".join(rare("privatea", 5)), " ".join(rare("privateb", 4))
     held = " ".join(rare("holdoutc", 8)[3:])
     # the same person by two notes is one person; four words are too few, also where two notes have them
-    assert attacked(five, five, four, four, held)["singling out"] == (1, 1)
+    assert attacked(five, five, four, four, held)["singling_out"] == (1, 1)
 
 
 def test_the_two_halves_of_a_note_are_linked_by_one_note_that_matches_both(attacked):
@@ -130,7 +128,7 @@ def test_a_dose_does_not_give_its_drug_away(g3):
     private = (a_patient("p", "Mexiletine 200."),)
     evidence = Evidence(private, (a_patient("h", "nothing"),), (), (Note("s", "Mexiletine 200."),))
     hits = [
-        replace(g3, n_matching=1)(replace(evidence, seed=seed)).figures["attacks"]["inference"]["private"]["count"]
+        replace(g3, n_matching=1)(replace(evidence, seed=seed)).figures["inference"]["private"]["count"]
         for seed in range(20)
     ]
     assert set(hits) == {0, 1}  # the dose can be inferred from the drug, the drug from its dose cannot
@@ -147,7 +145,7 @@ def test_notes_that_repeat_many_patients_are_significant(draw_clean, g3):
     result = replace(g3, max_kinds=9, max_rare=10**6)(replace(evidence, synthetic=tuple(scrambled)))
     assert not result.offenders and all(p < 0.001 for p in result.p_values.values())
     assert correct([result], 0.01)[0].verdict == "FAIL"
-    assert result.figures["attacks"]["singling out"]["risk"]["ci95"][0] > 0.5
+    assert result.figures["singling_out"]["risk"]["ci95"][0] > 0.5
 
 
 def test_a_bound_decides_where_the_policy_says_so(draw_clean, g3):
