@@ -1,6 +1,7 @@
 """How much of one set of notes stands word for word in another: exact, on arrays of token numbers."""
 
-from collections.abc import Sequence
+from array import array
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -25,8 +26,11 @@ class Tokens:
         return slice(int(first), int(end))
 
 
-def number_tokens(*groups: Sequence[Sequence[Token]]) -> list[Tokens]:
-    """Each of GROUPS (notes as token lists) as numbers; equal tokens have equal numbers across groups."""
+def number_tokens(*groups: Iterable[Sequence[Token]]) -> list[Tokens]:
+    """Each of GROUPS (notes as token lists) as numbers; equal tokens have equal numbers across groups.
+
+    A group may be read from a generator: tokens take ten times the memory of their numbers.
+    """
     numbers: dict[str, int] = {}
     return [_number_group(group, numbers) for group in groups]
 
@@ -139,8 +143,12 @@ def _draw_recalls(counts: np.ndarray, random: np.random.Generator, n_resamples: 
     return np.array([_recall(counts[random.integers(len(counts), size=len(counts))]) for _ in range(n_resamples)])
 
 
-def _number_group(group: Sequence[Sequence[Token]], numbers: dict[str, int]) -> Tokens:
-    sizes = np.array([len(note) for note in group], dtype=np.int64)
-    ids = np.array([numbers.setdefault(t.text, len(numbers)) for note in group for t in note], dtype=np.int64)
-    ends = np.repeat(np.cumsum(sizes), sizes)
-    return Tokens(ids, np.repeat(np.arange(len(group)), sizes), ends - np.arange(len(ids)), len(group))
+def _number_group(group: Iterable[Sequence[Token]], numbers: dict[str, int]) -> Tokens:
+    sizes, ids = array("q"), array("q")
+    for note in group:
+        sizes.append(len(note))
+        ids.extend(numbers.setdefault(token.text, len(numbers)) for token in note)
+    lengths = np.array(sizes, dtype=np.int64)
+    ends = np.repeat(np.cumsum(lengths), lengths)
+    notes = np.repeat(np.arange(len(lengths)), lengths)
+    return Tokens(np.array(ids, dtype=np.int64), notes, ends - np.arange(len(ids)), len(lengths))

@@ -83,6 +83,6 @@ def chain_faults(evidence: Evidence) -> list[str]:
 
 def count_near_duplicates(notes: Sequence[Note], others: Sequence[Note]) -> int:
     """How many of NOTES have at least half of their 8-grams in OTHERS."""
-    query, reference = number_tokens(*([tokenize(n.text) for n in group] for group in (notes, others)))
+    query, reference = number_tokens(*((tokenize(n.text) for n in group) for group in (notes, others)))
     found, n = count_grams(query, run_lengths(query, reference), 8).T
     return int(np.sum((n > 0) & (found >= NEAR_DUPLICATE * n)))

@@ -49,8 +49,8 @@ class VerbatimRuns:
         """FAIL with offenders for copied runs; without, FAIL or INCONCLUSIVE for the excess of 8-grams over holdout."""
         notes = [evidence.private, evidence.holdout]
         # A synthetic note's control meta is some private note's by design: nothing is compared with private meta.
-        texts = [[tokenize(note.text) for note in group] for group in notes]
-        private, holdout, synthetic = number_tokens(*texts, [tokenize(searchable(n)) for n in evidence.synthetic])
+        texts = ((tokenize(note.text) for note in group) for group in notes)
+        private, holdout, synthetic = number_tokens(*texts, (tokenize(searchable(n)) for n in evidence.synthetic))
         runs = private_runs(synthetic, private, holdout)
         offenders = self._offenders(evidence, synthetic, runs)
         in_synthetic = [run_lengths(side, synthetic) for side in (private, holdout)]
