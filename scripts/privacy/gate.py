@@ -83,7 +83,7 @@ def load_policy(path: Path) -> Policy:
     """The policy that the config PATH describes; a UserError where it is broken or names no check."""
     import spacy
 
-    from . import collect, identifiers, provenance, verbatim  # noqa: F401  registers the checks
+    from . import collect, exposure, identifiers, membership, provenance, verbatim  # noqa: F401  registers the checks
 
     config = load_config(path)
     try:

@@ -25,7 +25,8 @@ def adapted(scratch, toy_notes, tmp_path_factory):
 
 
 def write(generator, out, notes, n, seed, work):
-    return generator.write(out, notes, n, seed, -1, work, lambda n: None)
+    written = generator.write(out, notes, n, seed, -1, work, lambda n: None)
+    return written.notes, written.faults
 
 
 def test_as_many_notes_as_asked_the_same_for_the_same_seed(scratch, adapted, toy_notes, tmp_path):
