@@ -15,8 +15,8 @@ from .overlap import Tokens, number_tokens
 ORDER = 4
 
 # The neural model: what a laptop trains in seconds.
-VOCABULARY, WIDTH, HIDDEN, WINDOW, BATCH = 2000, 64, 128, 48, 16
-LEARNING_RATE, MAX_EPOCHS = 5e-3, 12
+VOCABULARY, WIDTH, HIDDEN, WINDOW, BATCH = 1000, 64, 128, 48, 8
+LEARNING_RATE, MAX_EPOCHS = 1e-2, 20
 
 
 def ngram_scores(train: Sequence[Sequence[Token]], notes: Sequence[Sequence[Token]]) -> tuple[np.ndarray, np.ndarray]:
