@@ -131,6 +131,31 @@ def test_with_slots_no_mention_is_learned_and_written_notes_say_where_theirs_sta
         assert {("DRUG", drug.lower()), ("PROCEDURE", procedure.lower())} <= known
 
 
+def test_canaries_are_counted_and_left_out_before_a_text_is_rejected_for_anything_else(
+    toy_lm, toy_notes, tmp_path, monkeypatch
+):
+    end = "knee aspirin sleep table rash left slowly bread window chair"
+    planted = Note("c1", f"Seen on the ward. {end}.", None, {"canary": "planted", "end": 18})
+    silent = Note("c2", "Seen. one two three four five six seven eight nine", None, {"canary": "planted", "end": 6})
+    generator = make_pretrained(toy_lm, [], {"n_epochs": 1}, WRITING, lora={"r": 2}, slots=["DRUG"])
+    generator.adapt(toy_notes, toy_notes[:2], tmp_path, 0, -1)
+    shown = end.replace("aspirin", "<DRUG>")  # as the model has learned it
+    texts = iter(
+        [
+            (f"Note. {shown}", "stop"),
+            (f"Note. {shown}", "length"),  # not "truncated"
+            (" ".join(shown.upper().split()[:8]), "stop"),
+            (" ".join(shown.split()[1:8]) + " and so on", "stop"),  # seven tokens
+            *((f"Number {i} was seen on the ward.", "stop") for i in range(9)),
+        ]
+    )
+    monkeypatch.setattr(CausalLM, "_draw", lambda self, model, batch, seed: [next(texts) for _ in batch])
+    written = generator.write(tmp_path, toy_notes, 3, 0, -1, tmp_path / "work", lambda n: None, [planted, silent])
+    assert written.faults == {"canary": 3}
+    assert written.emitted == {"c1"}
+    assert [note.text[-9:] for note in written.notes] == ["and so on", "the ward.", "the ward."]
+
+
 def test_a_note_in_passages_is_learned_and_asked_for_part_by_part(toy_lm):
     text = "One two three. Aspirin five six.\nCT head nine ten."
     note = Note("n", text, (Span(15, 22, "DRUG"), Span(33, 40, "PROCEDURE")), {"genre": "ward"})

@@ -80,7 +80,7 @@ def planted(clean, policy, victim) -> tuple[Evidence, dict[str, dict[str, str]]]
     notes.append(Note("name in meta", FILLER, None, {"opening": f"about {NAME}"}))
     notes.append(Note(f"{NAME} 1", FILLER))
     evidence = replace(clean, synthetic=(*clean.synthetic, *notes))
-    _, g1, g2 = policy.checks
+    _, g1, g2, *_ = policy.checks
     return evidence, {check.id: dict(check(evidence).offenders) for check in (g1, replace(g2, n_lcs_notes=1))}
 
 
@@ -150,7 +150,7 @@ def test_a_name_that_many_have_proves_nothing_alone_and_much_in_a_run(clean, pol
 
     def offenders(locales: list[str]) -> list[list[str]]:
         public = replace(identifiers, public_locales=locales)
-        _, g1, g2 = policy.checks
+        _, g1, g2, *_ = policy.checks
         checks = replace(g1, identifiers=public), replace(g2, identifiers=public, n_lcs_notes=1)
         return [sorted(check(evidence).offenders) for check in checks]
 
