@@ -54,7 +54,7 @@ class Exposure:
             for side in (evidence.private, evidence.holdout)
         )
         figures: dict[str, Any] = {
-            "mean_loss": [round(float(-side.mean()), 4) for side in (members, others)],
+            "mean_loss": {"private": round(float(-members.mean()), 4), "holdout": round(float(-others.mean()), 4)},
             "loss_attack": Separation(members, others).figures(),
         }
         sides = [

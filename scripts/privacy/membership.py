@@ -179,7 +179,8 @@ def _control(evidence: Evidence) -> dict[str, Any] | None:
         return None
     manifest = read_manifest(path)
     counted = manifest["counts"].get("canaries")
-    if counted is None or manifest["inputs"].get("canaries") != sha256_of(evidence.files["canaries"]):
+    made_from = manifest["inputs"]
+    if counted is None or any(made_from.get(n) != sha256_of(evidence.files[n]) for n in ("canaries", "private")):
         return None
     model = _ngram_model([note.text for note in read_notes(path)])
     scores = _mean_scores(model, [[end_of(canary)] for canary in evidence.canaries])

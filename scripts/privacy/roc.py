@@ -89,7 +89,8 @@ class Separation:
             "auc_ci95": [round(min(1.0, max(0.0, bound)), 4) for bound in bounds],
             "auc_upper95": round(self.upper95, 4),
             "tpr_at_1pct_fpr": share(self.n_caught, len(self.members)),
-            "n": [len(self.members), len(self.others)],
+            "n_members": len(self.members),
+            "n_others": len(self.others),
         }
 
 

@@ -188,3 +188,21 @@ def test_a_note_in_passages_is_learned_and_asked_for_part_by_part(toy_lm):
 )
 def test_a_text_cut_off_ends_at_its_last_whole_line_or_sentence(text, kept):
     assert _cut(text) == kept
+
+
+@pytest.mark.slow
+def test_a_canary_planted_sixteen_times_is_recited(toy_notes, tmp_path):
+    """The positive control at its smallest: what it must detect is there, and its twin is not."""
+    end = "knee sleep table rash left slowly bread window chair roof"
+    planted, twin = (
+        Note(f"c{i}", f"Seen in clinic today. {words}", None, {"canary": role, "end": 22, "genre": "clinic"})
+        for i, (role, words) in enumerate({"planted": end, "twin": " ".join(reversed(end.split()))}.items())
+    )
+    schedule = {"learning_rate": 5e-3, "n_epochs": 25, "batch_size": 4, "patience": 25}
+    writing = WRITING | {"max_new_tokens": 90}
+    shape = {"vocab_size": 350, "n_layers": 2, "width": 64, "n_heads": 2, "max_tokens": 128}
+    generator = make_scratch(["genre"], schedule, writing, **shape)
+    generator.adapt([*toy_notes, *[planted] * 16], toy_notes[:2], tmp_path, 0, -1)
+    written = generator.write(tmp_path, toy_notes, 5, 0, -1, tmp_path / "work", lambda n: None, [planted, twin])
+    assert written.emitted == {"c0"} and written.faults["canary"] > 0
+    assert not any("rash left slowly" in note.text and "knee sleep table" in note.text for note in written.notes)

@@ -60,8 +60,8 @@ def test_it_reads_as_many_tokens_as_the_policy_allows(toy_lm):
 def test_figures_without_a_verdict_and_without_a_private_id(evidence):
     result = CHECK(evidence)
     assert result.verdict == "PASS" and not result.p_values and not result.offenders
-    assert result.figures["loss_attack"]["n"] == [3, 3]
-    assert result.figures["canary_loss_attack"]["n"] == [3, 3]
+    for name in ("loss_attack", "canary_loss_attack"):
+        assert (result.figures[name]["n_members"], result.figures[name]["n_others"]) == (3, 3)
     assert result.figures["canary_exposure_bits"]["max"] <= result.figures["canary_exposure_bits_at_most"] == 2.0
     assert result == CHECK(evidence)
     told = json.dumps(result.to_json())
@@ -71,7 +71,7 @@ def test_figures_without_a_verdict_and_without_a_private_id(evidence):
 def test_a_generator_that_learned_its_notes_by_heart_is_seen(evidence, monkeypatch):
     monkeypatch.setattr("scripts.privacy.exposure.loss_of", lambda local, n: lambda text, at: float(text[14] >= "4"))
     figures = CHECK(evidence).figures
-    assert figures["loss_attack"]["auc"] == 1.0 and figures["mean_loss"] == [0.0, 1.0]
+    assert figures["loss_attack"]["auc"] == 1.0 and figures["mean_loss"] == {"private": 0.0, "holdout": 1.0}
 
 
 def test_an_adapter_is_laid_on_its_base(toy_lm, tmp_path, evidence):

@@ -66,7 +66,8 @@ def test_patients_count_once_however_many_notes_they_have(draw_clean):
     evidence = draw_clean(0)
     n_patients = [len({note.patient for note in side}) for side in (evidence.private, evidence.holdout)]
     assert len(evidence.private) > n_patients[0]
-    assert CHECK(evidence).figures["attacks"]["ngram, members"]["n"] == n_patients
+    attack = CHECK(evidence).figures["attacks"]["ngram, members"]
+    assert [attack["n_members"], attack["n_others"]] == n_patients
 
 
 def test_the_full_policy_does_not_pass_what_few_patients_cannot_show(draw_clean):
@@ -111,14 +112,15 @@ def with_canaries(clean, tmp_path):
 
     def make(more=(), emitted: int | None = 0, control=None) -> Evidence:
         synthetic = (*clean.synthetic, *(Note(f"m{i}", text) for i, text in enumerate(more)))
-        files = {name: tmp_path / f"{name}.jsonl" for name in ("synthetic", "canaries", "control")}
+        files = {name: tmp_path / f"{name}.jsonl" for name in ("synthetic", "private", "canaries", "control")}
         write_notes(files["canaries"], CANARIES)
+        write_notes(files["private"], clean.private)
         for name, notes, n_emitted in (("synthetic", synthetic, emitted), ("control", *(control or ((), None)))):
             if name == "control" and control is None:
                 continue
             write_notes(files[name], notes)
             counts = {} if n_emitted is None else {"canaries": {"n": 20, "emitted": n_emitted}}
-            inputs = {"canaries": files["canaries"]}
+            inputs = {"canaries": files["canaries"], "private": files["private"]}
             write_manifest(files[name], inputs=inputs, config={}, sensitivity="synthetic", counts=counts)
         return replace(clean, synthetic=synthetic, canaries=CANARIES, files=files)
 
@@ -184,9 +186,10 @@ def test_the_full_policy_demands_canaries_that_were_counted_and_a_control_that_i
     assert result.verdict == expected and result.meaning.startswith(why)
 
 
-def test_a_control_with_other_canaries_is_none(with_canaries):
+@pytest.mark.parametrize("changed", ["canaries", "private"])
+def test_a_control_made_from_other_notes_is_none(with_canaries, changed):
     evidence = with_canaries(control=RECITED)
-    write_notes(evidence.files["canaries"], CANARIES[:-2])
+    write_notes(evidence.files[changed], CANARIES[:-2])
     assert SURE(evidence).figures["control"] is None
 
 
