@@ -1,8 +1,9 @@
 """Small language models for membership attacks: how likely a note is to somebody who knows other notes alone.
 
 A note of rare words is unlikely to any model, member or not. Every score is therefore less by what the same tokens have
-as single ones in the same training notes: it needs no reference model and no other notes, and of the calibrations tried
-(none, reference models on half, four and nine tenths of the other candidates, single tokens) it told members best.
+as single ones in the same training notes, which needs no reference model and no other notes. Of the calibrations tried
+on the shipped notes (none; reference models of 1/2, 4/5 and 9/10 of the other candidates) none was better where eight
+words of each of half of the members were copied; where more was copied, all were alike within their spread.
 """
 
 from collections.abc import Sequence
