@@ -6,6 +6,8 @@ from pathlib import Path
 from wasabi import msg
 
 from scripts.generators.load import load_generator
+from scripts.notes.canaries import planted
+from scripts.notes.errors import UserError
 from scripts.notes.files import files_named_in, is_current, write_manifest
 from scripts.notes.jsonl import read_notes
 from scripts.notes.step import Arg, Opt, load_config, run_step
@@ -16,13 +18,17 @@ def main(
     holdout: Path = Arg(..., help="Notes of other patients, for early stopping (JSONL)"),
     out: Path = Arg(..., help="Folder of the adapted generator"),
     config: Path = Opt(..., help="configs/generator/*.cfg"),
+    canaries: Path = Opt(None, help="Invented notes that `prepare` wrote; the planted ones are adapted on too (JSONL)"),
+    copies: int = Opt(1, help="How often each canary is planted: more than once for the gate's positive control only"),
     seed: int = Opt(0),
     gpu_id: int = Opt(-1),
 ):
     """Adapt the generator of CONFIG on the private notes; the result never leaves."""
     settings = dict(load_config(config)["generator"])
     settings.pop("writing", None)  # how notes are drawn later changes nothing here
+    settings |= {"copies": copies} if copies > 1 else {}
     inputs = {"private": private, "holdout": holdout} | files_named_in(settings)
+    inputs |= {"canaries": canaries} if canaries else {}
     if is_current(out, inputs, settings, seed):
         msg.good("The generator is up to date", out)
         return
@@ -31,13 +37,15 @@ def main(
         shutil.rmtree(out, ignore_errors=True)
         (out / "work").mkdir(parents=True)
         write_manifest(out / "work", inputs=inputs, config=settings, sensitivity="private", counts={}, seed=seed)
-    notes = list(read_notes(private))
-    report = load_generator(config).adapt(notes, list(read_notes(holdout)), out, seed, gpu_id)
+    notes, plants = list(read_notes(private)), planted(read_notes(canaries)) if canaries else []
+    if copies > 1 and not plants:
+        raise UserError("there are no canaries to plant", "Ask for some: [canaries] in the corpus config")
+    report = load_generator(config).adapt(notes + copies * plants, list(read_notes(holdout)), out, seed, gpu_id)
     shutil.rmtree(out / "work")
-    write_manifest(
-        out, inputs=inputs, config=settings, sensitivity="private", counts={"n_notes": len(notes), **report}, seed=seed
-    )
-    msg.good(f"Adapted on {len(notes)} notes, dev loss {report['best_dev_loss']} nats a token", out)
+    counts = {"n_notes": len(notes), "n_canaries": len(plants), **report}
+    write_manifest(out, inputs=inputs, config=settings, sensitivity="private", counts=counts, seed=seed)
+    also = f" and {len(plants)} canaries" if plants else ""
+    msg.good(f"Adapted on {len(notes)} notes{also}, dev loss {report['best_dev_loss']} nats a token", out)
 
 
 if __name__ == "__main__":

@@ -22,6 +22,8 @@ def main(
     holdout: Path = Opt(..., help="Private notes of other patients (JSONL)"),
     gold: Path = Opt(..., help="Notes with human labels, of yet other patients (JSONL)"),
     generator: Path = Opt(..., help="Folder that `adapt` wrote"),
+    canaries: Path = Opt(None, help="Invented notes, planted or not, that `prepare` wrote (JSONL)"),
+    control: Path = Opt(None, help="Notes of a generator that saw the canaries many times, if there is one (JSONL)"),
     config: Path = Opt(..., help="The gate's policy: configs/audit*.cfg"),
     seed: int = Opt(0),
 ):
@@ -30,10 +32,12 @@ def main(
     for stale in (released, manifest_path(released), audit):
         stale.unlink(missing_ok=True)
     files = {"synthetic": synthetic, "private": private, "holdout": holdout, "gold": gold}
+    files |= {"canaries": canaries} if canaries else {}
+    others = {"generator": generator, "config": config} | ({"control": control} if control else {})
     try:
         policy = load_policy(config)
         notes = {name: tuple(read_notes(path)) for name, path in files.items()}
-        evidence = Evidence(**notes, files=files | {"generator": generator, "config": config}, seed=seed)
+        evidence = Evidence(**notes, files=files | others, seed=seed)
         with tqdm(unit=" checks", desc="audit") as bar:
             report = run_gate(policy, evidence, bar.update)
         verdict = report.to_json() | {"config": config.as_posix(), "hashes": hashes(evidence)}

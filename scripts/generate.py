@@ -7,6 +7,7 @@ from tqdm import tqdm
 from wasabi import msg
 
 from scripts.generators.load import load_generator
+from scripts.notes.canaries import planted
 from scripts.notes.files import files_named_in, is_current, write_manifest
 from scripts.notes.jsonl import read_notes, write_notes
 from scripts.notes.step import Arg, Opt, load_config, run_step
@@ -17,6 +18,9 @@ def main(
     private: Path = Arg(..., help="Notes whose meta, or first words, the prompts are drawn from (JSONL)"),
     synthetic: Path = Arg(..., help="Where the notes go (JSONL)"),
     config: Path = Opt(..., help="configs/generator/*.cfg"),
+    canaries: Path = Opt(
+        None, help="Invented notes that `prepare` wrote: those emitted are counted and left out (JSONL)"
+    ),
     n_notes: int = Opt(100, help="How many notes to deliver, after filters"),
     seed: int = Opt(0),
     gpu_id: int = Opt(-1),
@@ -24,13 +28,15 @@ def main(
     """Write exactly N_NOTES synthetic notes; say how many texts were cut or rejected, and why."""
     settings = {**load_config(config), "n_notes": n_notes}
     inputs = {"generator": generator / "manifest.json", "private": private} | files_named_in(settings)
+    inputs |= {"canaries": canaries} if canaries else {}
+    plants = planted(read_notes(canaries)) if canaries else []
     work = synthetic.with_suffix(".work")
     if not is_current(work, inputs, settings, seed):
         shutil.rmtree(work, ignore_errors=True)
         work.mkdir(parents=True)
         write_manifest(work, inputs=inputs, config=settings, sensitivity="private", counts={}, seed=seed)
     with tqdm(total=n_notes, unit="note") as bar:
-        notes, faults = load_generator(config).write(
+        written = load_generator(config).write(
             generator,
             list(read_notes(private)),
             n_notes,
@@ -38,14 +44,19 @@ def main(
             gpu_id,
             work,
             lambda n: bar.update(n - bar.n),
+            plants,
         )
-        bar.update(len(notes) - bar.n)
+        bar.update(len(written.notes) - bar.n)
+    notes, faults = written.notes, written.faults
     write_notes(synthetic, notes)
     n_cut = faults.pop("cut", 0)
     counts = {"n_notes": len(notes), "n_cut": n_cut, "rejected": dict(faults)}
+    counts |= {"canaries": {"n": len(plants), "emitted": len(written.emitted)}} if plants else {}
     write_manifest(synthetic, inputs=inputs, config=settings, sensitivity="synthetic", counts=counts, seed=seed)
     shutil.rmtree(work)
     msg.good(f"{len(notes)} notes, {n_cut} cut at the limit; rejected: {dict(faults) or 'none'}", synthetic)
+    if written.emitted:
+        msg.warn(f"{len(written.emitted)} of {len(plants)} canaries were recited: this generator remembers")
 
 
 if __name__ == "__main__":

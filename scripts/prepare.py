@@ -1,4 +1,4 @@
-"""Read, check and split the notes: private, holdout and gold, by patient."""
+"""Read, check and split the notes: private, holdout and gold, by patient; invent canaries if the config asks."""
 
 import os
 import tempfile
@@ -9,6 +9,8 @@ from typing import Any
 from wasabi import msg
 
 from scripts.corpora.partition import Partition, partition
+from scripts.generators.canaries import make_canaries
+from scripts.notes.canaries import planted
 from scripts.notes.files import manifest_path, write_manifest
 from scripts.notes.jsonl import write_notes
 from scripts.notes.note import Note
@@ -18,7 +20,7 @@ from scripts.notes.task import Task, read_task
 
 def main(
     config: Path = Arg(..., help="configs/corpus/*.cfg: where the notes are, and how many go where"),
-    out: Path = Arg(..., help="Folder for private.jsonl, holdout.jsonl, gold.jsonl and gold.spacy"),
+    out: Path = Arg(..., help="Folder for {private,holdout,gold,canaries}.jsonl and gold.spacy"),
     task: Path = Opt(..., help="configs/task/*.yml: whose labels are kept"),
     lang: str = Opt(None, help="Instead of the config's [vars] lang"),
 ):
@@ -26,13 +28,34 @@ def main(
     settings = load_config(config, {"vars.lang": lang} if lang else None)
     scheme = read_task(task)
     found = partition(settings, scheme)
-    write_parts(out, found, scheme, settings, {"config": config, "task": task})
+    canaries = canaries_for(found.private, settings)
+    write_parts(out, found, canaries, scheme, settings, {"config": config, "task": task})
     tell(found)
+    if canaries:
+        msg.info(f"{len(planted(canaries))} canaries will be planted, as many twins will not")
     msg.good(", ".join(f"{len(part)} {name}" for name, part in found.parts.items()), out)
 
 
-def write_parts(out: Path, found: Partition, task: Task, settings: dict[str, Any], configs: dict[str, Path]) -> None:
-    """Write the parts and their manifests to OUT: all of them, or on any error none."""
+def canaries_for(private: Sequence[Note], settings: dict[str, Any]) -> list[Note]:
+    """The canaries and twins that SETTINGS ask for; none without a block [canaries]."""
+    if "canaries" not in settings:
+        return []
+    salt = f"{settings['split']['salt']}:canaries"
+    return make_canaries(private, settings["canaries"]["n"], settings["vars"]["lang"], salt)
+
+
+def write_parts(
+    out: Path,
+    found: Partition,
+    canaries: Sequence[Note],
+    task: Task,
+    settings: dict[str, Any],
+    configs: dict[str, Path],
+) -> None:
+    """Write the parts, CANARIES (an empty file if there are none) and their manifests to OUT: all, or on an error none.
+
+    Canaries have a file of their own: they are no part of what is searched for in the synthetic notes, or counted.
+    """
     from scripts.notes.docbins import make_docs, write_docbin
     from scripts.notes.tokenizer import blank
 
@@ -44,8 +67,11 @@ def write_parts(out: Path, found: Partition, task: Task, settings: dict[str, Any
         beside = Path(folder)
         for name, part in found.parts.items():
             write_notes(beside / f"{name}.jsonl", part)
+        write_notes(beside / "canaries.jsonl", canaries)
         write_docbin(beside / "gold.spacy", docs)
         counts = {f"{name}.jsonl": counts_of(part) for name, part in found.parts.items()}
+        n_planted = len(planted(canaries))
+        counts["canaries.jsonl"] = {"n_planted": n_planted, "n_twins": len(canaries) - n_planted}
         counts["gold.spacy"] = {"n_notes": len(docs), "n_spans": sum(len(d.ents) for d in docs), "n_lost": dict(lost)}
         for name, n in counts.items():
             write_manifest(beside / name, inputs=sources | configs, config=how, sensitivity="private", counts=n)

@@ -1,7 +1,11 @@
 """The step that decides: what it writes, what it removes, and what it must not tell."""
 
 import json
+import random
+import re
+from dataclasses import replace
 from pathlib import Path
+from string import ascii_lowercase
 
 import pytest
 
@@ -16,7 +20,9 @@ NAME, RECORD = "Zbigniew Hallorann", "48210093"
 
 
 def a_note(side: str, i: int, extra: str = "") -> Note:
-    text = " ".join(f"{chr(97 + (i * 7 + j * j) % 26)}{side}{j % 9}" for j in range(40))
+    # Words at random: what all notes of a side had in common would tell members from others.
+    rng = random.Random(f"{side} {i}")
+    text = " ".join("".join(rng.choices(ascii_lowercase, k=7)) for _ in range(40))
     meta = {"patient": f"patient-{side}-{i}"} if side != "synthetic" else {}
     return Note(f"note-{side}-{i}", f"{text} {extra}", None, meta)
 
@@ -45,14 +51,35 @@ def project(tmp_path) -> dict[str, Path]:
     return paths
 
 
-def vouch_for(paths: dict[str, Path]) -> None:
+def vouch_for(paths: dict[str, Path], **counts) -> None:
     inputs = {"generator": manifest_path(paths["generator"]), "private": paths["private"]}
-    write_manifest(paths["synthetic"], inputs=inputs, config={}, sensitivity="synthetic", counts={})
+    inputs |= {"canaries": paths["canaries"]} if "canaries" in paths else {}
+    write_manifest(paths["synthetic"], inputs=inputs, config={}, sensitivity="synthetic", counts=counts)
 
 
-def run(paths: dict[str, Path], config: Path = ROOT / "configs/audit_small.cfg") -> dict:
+def plant_canaries(paths: dict[str, Path], emitted: int) -> None:
+    """Four canaries, half of them planted, of which the generator has written EMITTED."""
+    notes = [a_note("canary", i) for i in range(4)]
+    roles = [{"canary": ("planted", "twin")[i % 2], "end": 20} for i in range(4)]
+    paths["canaries"] = paths["private"].with_name("canaries.jsonl")
+    write_notes(paths["canaries"], [replace(n, meta={**n.meta, **r}) for n, r in zip(notes, roles, strict=True)])
+    inputs = {"private": paths["private"], "canaries": paths["canaries"]}
+    write_manifest(paths["generator"], inputs=inputs, config={}, sensitivity="private", counts={})
+    vouch_for(paths, canaries={"n": 2, "emitted": emitted})
+
+
+def quick(name: str, folder: Path) -> Path:
+    """The shipped policy NAME without its neural model, which takes seconds."""
+    text, n = re.subn(r"neural_tokens = \d+", "neural_tokens = null", (ROOT / f"configs/{name}.cfg").read_text("utf8"))
+    assert n == 1
+    (folder / f"{name}.cfg").write_text(text, "utf8")
+    return folder / f"{name}.cfg"
+
+
+def run(paths: dict[str, Path], config: Path | None = None) -> dict:
+    config = config or quick("audit_small", paths["private"].parent)
     try:
-        main(**paths, config=config, seed=0)
+        main(**{"canaries": None, "control": None} | paths, config=config, seed=0)
     finally:
         verdict = json.loads(paths["audit"].read_text())
     return verdict
@@ -71,7 +98,8 @@ def test_a_pass_writes_the_notes_that_are_left_and_vouches_for_them(project, cap
     assert [note.id for note in read_notes(project["released"])] == [f"note-synthetic-{i}" for i in range(8) if i != 3]
     assert sensitivity_of(project["released"]) == "released"
     assert verdict["hashes"]["released"] == sha256_of(project["released"])
-    assert [c["verdict"] for c in verdict["checks"]] == [*["PASS"] * 4, *["NOT_RUN"] * 3, "PASS"]
+    verdicts = [c["verdict"] for c in verdict["checks"]]
+    assert verdicts == ["PASS", "PASS", "PASS", "PASS", "PASS", "NOT_RUN", "NOT_RUN", "PASS"]
     printed = " ".join(capsys.readouterr().out.split())
     assert "PASS (small-corpus policy): 7 of 8 notes released" in printed
     assert "1 of 8 notes broke a check: of all that it writes, 2.2% to 47.1% would" in printed
@@ -87,10 +115,35 @@ def test_no_leak_in_n_notes_proves_a_bound_of_three_in_n(project, capsys):
     )
 
 
+def test_a_canary_that_was_written_and_filtered_still_stops_everything(project):
+    plant_canaries(project, emitted=1)
+    checks = fail(project, "FAIL")["checks"]
+    assert [c["id"] for c in checks if c["verdict"] == "FAIL"] == ["G4"]
+    assert checks[4]["figures"]["canaries_emitted"]["count"] == 1
+
+
+def test_canaries_that_nobody_wrote_stand_in_the_audit_with_their_hash(project):
+    plant_canaries(project, emitted=0)
+    verdict = run(project)
+    assert verdict["verdict"] == "PASS" and verdict["checks"][4]["figures"]["canaries_emitted"]["n"] == 2
+    assert verdict["hashes"]["canaries"] == sha256_of(project["canaries"])
+
+
+def test_other_canaries_than_those_adapted_on_are_a_fault(project):
+    plant_canaries(project, emitted=0)
+    write_notes(project["canaries"], list(read_notes(project["canaries"]))[:3])
+    faults = fail(project, "FAIL")["checks"][0]["figures"]["faults"]
+    assert faults == [
+        "the generator was adapted with other canaries",
+        "other canaries were looked for in the synthetic notes",
+    ]
+
+
 def test_nothing_private_is_told(project, capsys):
+    plant_canaries(project, emitted=0)
     run(project)
     told = project["audit"].read_text() + manifest_path(project["released"]).read_text() + capsys.readouterr().out
-    for secret in (NAME, "Hallorann", RECORD, "note-private", "patient-", "note-holdout", "note-gold"):
+    for secret in (NAME, "Hallorann", RECORD, "note-private", "patient-", "note-holdout", "note-gold", "note-canary"):
         assert secret not in told
 
 
@@ -144,5 +197,5 @@ def test_the_full_policy_demands_what_is_not_run_yet(project):
     write_notes(project["synthetic"], [a_note("synthetic", i) for i in range(8)])
     vouch_for(project)
     with pytest.raises(UserError, match=r"INCONCLUSIVE .* Not passed: G2, G3, G4;"):  # G2: eight holdout patients
-        run(project, ROOT / "configs/audit.cfg")
+        run(project, quick("audit", project["private"].parent))
     assert not project["released"].exists()

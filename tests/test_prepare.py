@@ -16,7 +16,7 @@ from scripts.prepare import main
 
 ROOT = Path(__file__).parent.parent
 TASK = Path("configs/task/drugs_procedures.yml")
-OUTPUTS = ("private.jsonl", "holdout.jsonl", "gold.jsonl", "gold.spacy")
+OUTPUTS = ("canaries.jsonl", "private.jsonl", "holdout.jsonl", "gold.jsonl", "gold.spacy")
 
 
 @pytest.fixture(autouse=True)
@@ -114,6 +114,47 @@ def test_sizes_and_manifest_counts(tmp_path):
         "n_spans": 2,
     }
     assert read_manifest(out / "gold.spacy")["counts"] == {"n_notes": 4, "n_spans": 4, "n_lost": {}}
+
+
+CANARIES = "\n[canaries]\nn = {}\n"
+
+
+def wordy(i):
+    """A note of words that many share, and of a name and a number that none does."""
+    words = " ".join(f"word{chr(97 + j % 26)}{chr(97 + j // 26)}" for j in range(i % 7, i % 7 + 150))
+    return row(i, text=f"Quillonby{chr(97 + i % 26)} 4821{i:04} came. {words}.", spans=[])
+
+
+def test_canaries_are_written_when_asked_for_to_a_file_of_their_own(tmp_path, capsys):
+    rows = [wordy(i) for i in range(87)]
+    out = prepare(tmp_path, rows, more=CANARIES.format(4))
+    canaries = list(read_notes(out / "canaries.jsonl"))
+    assert sorted(c.meta["canary"] for c in canaries) == ["planted"] * 4 + ["twin"] * 4
+    manifest = read_manifest(out / "canaries.jsonl")
+    assert manifest["sensitivity"] == "private" and manifest["counts"] == {"n_planted": 4, "n_twins": 4}
+    assert len(read_parts(out)["private"]) == 80  # as without canaries
+    assert "4 canaries will be planted" in capsys.readouterr().out
+    before = (out / "canaries.jsonl").read_bytes()
+    prepare(tmp_path, rows, more=CANARIES.format(4))
+    assert (out / "canaries.jsonl").read_bytes() == before
+    prepare(tmp_path, rows)
+    assert (out / "canaries.jsonl").read_bytes() == b""
+
+
+@pytest.mark.parametrize(
+    ("n", "message"),
+    [
+        (5, "5 canaries are more than 5 % of the 80 private notes"),
+        (0, "n is no number from 1 on"),
+        ("true", "n is no number from 1 on"),
+    ],
+)
+def test_too_many_canaries_or_none_are_a_fault_of_the_config(tmp_path, n, message):
+    fails(tmp_path, [wordy(i) for i in range(87)], message, more=CANARIES.format(n))
+
+
+def test_notes_that_share_too_few_words_give_no_canaries(tmp_path):
+    fails(tmp_path, [row(i) for i in range(87)], "too few for canaries", more=CANARIES.format(1))
 
 
 # What is unsound stops the step before anything is written

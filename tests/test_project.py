@@ -64,8 +64,9 @@ def test_what_a_command_needs_is_in_the_clone_or_made_by_an_earlier_one(name):
 
 def test_private_artefacts_are_never_pushed():
     pushed = {o for c in COMMANDS.values() for o in map(resolve, c.get("outputs", ()))}
-    for private in ("corpus/private", "corpus/holdout", "corpus/gold", "corpus/synthetic", "training/generator",
-                    "training/annotator", "corpus/predictions", "reports/inside"):  # fmt: skip
+    for private in ("corpus/private", "corpus/holdout", "corpus/gold", "corpus/canaries", "corpus/synthetic",
+                    "corpus/control", "corpus/predictions", "training/generator", "training/control",
+                    "training/annotator", "reports/inside"):  # fmt: skip
         assert not any(o.startswith(private) for o in pushed)
 
 

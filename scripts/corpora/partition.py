@@ -20,8 +20,9 @@ KEYS = {
     "notes": {"format", "path", "labels"},
     "gold": {"format", "path", "labels"},
     "split": {"private", "labelled", "holdout", "gold", "salt"},
+    "canaries": {"n"},
 }
-OPTIONAL = {"gold", "labels"}
+OPTIONAL = {"gold", "labels", "canaries"}
 PARTS = ("gold", "holdout", "private")  # in the order of drawing
 
 
@@ -151,5 +152,8 @@ def _check(config: Mapping[str, Any]) -> None:
     for name, size in sizes.items():
         if size is not None and (not isinstance(size, int) or isinstance(size, bool) or size < LEAST):
             raise UserError(f"[split] {name} is no number from {LEAST} on", "Write a number, or null for all the rest")
+    n = config.get("canaries", {"n": 1})["n"]
+    if not isinstance(n, int) or isinstance(n, bool) or n < 1:
+        raise UserError("[canaries] n is no number from 1 on", "Write a number, or leave [canaries] out")
     if sizes["private"] is None and sizes["holdout"] is None:
         raise UserError("[split] private and holdout are both null", "Only one of them can have all the rest")

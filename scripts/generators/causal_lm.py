@@ -25,6 +25,7 @@ from scripts.generators.slots import Slots, read_lists
 from scripts.generators.surrogates import Surrogates
 from scripts.llm.finetune import Example, Lora, Schedule, add_lora, finetune
 from scripts.llm.local import LocalModel, Sampling, device_of, load_causal_lm
+from scripts.notes.canaries import Spotter, end_of
 from scripts.notes.errors import UserError
 from scripts.notes.files import write_json
 from scripts.notes.note import Note
@@ -55,6 +56,15 @@ class Writing:
     batch_size: int = 50
     min_words: int = 20
     max_attempts: float = 5.0  # drawn texts per note wanted, before giving up
+
+
+@dataclass(frozen=True)
+class Written:
+    """Synthetic NOTES, how many texts had each fault (rejected, or "cut" and kept), and the canaries EMITTED (ids)."""
+
+    notes: list[Note]
+    faults: Counter[str]
+    emitted: set[str]
 
 
 @dataclass(frozen=True)
@@ -106,10 +116,12 @@ class CausalLM:
         gpu_id: int,
         work: Path,
         on_progress: Report,
-    ) -> tuple[list[Note], Counter[str]]:
-        """N_NOTES synthetic notes by the model in OUT, and how many texts had each fault: rejected, or "cut" and kept.
+        canaries: Sequence[Note] = (),
+    ) -> Written:
+        """N_NOTES synthetic notes by the model in OUT, none of which emits one of CANARIES.
 
-        WORK keeps finished batches, so that the same call after an interruption draws none of them again.
+        Canaries are looked for in every text that is drawn, before anything else rejects it. WORK keeps finished
+        batches, so that the same call after an interruption draws none of them again.
         """
         if not (out / "model").is_dir():
             raise UserError(f"no adapted generator in {out}", "Run the `adapt` step first")
@@ -117,8 +129,10 @@ class CausalLM:
         kept: list[Note] = []
         faults: Counter[str] = Counter()
         seen: set[str] = set()
+        emitted: set[str] = set()
         shown = self._shown(notes, seed)
         requests, slots, rng = self._requests(shown, seed), self._slots(shown), random.Random(seed)
+        spotter = self._spotter(canaries, slots)
         n_drawn = 0
         for number in count():
             # A little more than what is missing: one more batch costs as many steps as a full one.
@@ -133,7 +147,9 @@ class CausalLM:
                 write_json(path, self._draw(model, batch, seed * 100_003 + number))
             for request, (text, finish_reason) in zip(batch, json.loads(path.read_text("utf8")), strict=True):
                 text = (request.opening + text).strip()
-                reason = reason_to_reject(text, finish_reason, self.writing.min_words, seen)
+                found = spotter.find(text)
+                emitted |= found
+                reason = "canary" if found else reason_to_reject(text, finish_reason, self.writing.min_words, seen)
                 if reason:
                     faults[reason] += 1
                     continue
@@ -141,7 +157,7 @@ class CausalLM:
                 text, spans = slots.fill(text, rng) if slots else (text, None)
                 kept.append(Note(f"s{len(kept) + 1:05}", text, spans, dict(request.meta)))
                 if len(kept) == n_notes:
-                    return kept, +faults
+                    return Written(kept, +faults, emitted)
             on_progress(len(kept))
         raise UserError(
             f"only {len(kept)} of {n_notes} notes were fit ({dict(faults)})",
@@ -191,6 +207,11 @@ class CausalLM:
         if not self.slots:
             return None
         return Slots(notes, self.slots, read_lists(self.lists, self.slots) if self.lists else None)
+
+    def _spotter(self, canaries: Sequence[Note], slots: Slots | None) -> Spotter:
+        """A spotter of the ends of CANARIES as the model was shown them."""
+        ends = {canary.id: end_of(canary) for canary in canaries}
+        return Spotter({id: slots.empty(Note(id, end)) if slots else end for id, end in ends.items()})
 
     def _draw(self, model: LocalModel, batch: Sequence[Request], seed: int) -> list[tuple[str, str]]:
         """The text and the finish_reason of each request of BATCH, its passages one below the other."""

@@ -14,7 +14,8 @@ Verdict = Literal["PASS", "FAIL", "INCONCLUSIVE", "NOT_RUN"]
 class Evidence:
     """What the gate knows: T (`private`), H (`holdout`), gold, S (`synthetic`), and where each was read from.
 
-    `files` maps private, holdout, gold, synthetic, generator and config to their paths.
+    `canaries` are invented notes: the planted ones the generator was adapted on, too, their twins not. `files` maps
+    private, holdout, gold, synthetic, generator and config to their paths, and canaries and control where there are.
     """
 
     private: tuple[Note, ...]
@@ -23,6 +24,7 @@ class Evidence:
     synthetic: tuple[Note, ...]
     files: Mapping[str, Path] = field(default_factory=dict)
     seed: int = 0
+    canaries: tuple[Note, ...] = ()
 
 
 @dataclass(frozen=True)

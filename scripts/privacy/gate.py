@@ -83,7 +83,17 @@ def load_policy(path: Path) -> Policy:
     """The policy that the config PATH describes; a UserError where it is broken or names no check."""
     import spacy
 
-    from . import attributes, collect, combinations, distance, identifiers, provenance, verbatim  # noqa: F401  registers
+    from . import (  # noqa: F401  registers the checks and their policies
+        attributes,
+        collect,
+        combinations,
+        distance,
+        exposure,
+        identifiers,
+        membership,
+        provenance,
+        verbatim,
+    )
 
     config = load_config(path)
     try:

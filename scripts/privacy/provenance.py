@@ -21,7 +21,7 @@ MEANING = (
     "patient keys, nor a generator that was trained on more than its manifest says."
 )
 NEAR_DUPLICATE = 0.5  # of a holdout note's 8-grams stand in private notes
-HASHED = ("private", "holdout", "gold", "synthetic", "config")
+HASHED = ("private", "holdout", "gold", "synthetic", "config", "canaries")
 
 
 @spacy.registry.misc("clinical.g0_provenance.v1")
@@ -59,7 +59,9 @@ class Provenance:
 
 def hashes(evidence: Evidence) -> dict[str, str | None]:
     """The sha256 of every file that the verdict rests on (of the generator, its manifest); None for a missing one."""
-    paths = {name: evidence.files[name] for name in HASHED} | {"generator": manifest_path(evidence.files["generator"])}
+    paths = {name: evidence.files[name] for name in HASHED if name in evidence.files} | {
+        "generator": manifest_path(evidence.files["generator"])
+    }
     return {name: sha256_of(path) if path.is_file() else None for name, path in paths.items()}
 
 
@@ -75,6 +77,10 @@ def chain_faults(evidence: Evidence) -> list[str]:
         faults.append("the synthetic notes were written by another generator")
     if generator["inputs"].get("private") != now["private"]:
         faults.append("the generator was adapted on other private notes")
+    if generator["inputs"].get("canaries") != now.get("canaries"):
+        faults.append("the generator was adapted with other canaries")
+    if synthetic["inputs"].get("canaries") != now.get("canaries"):
+        faults.append("other canaries were looked for in the synthetic notes")
     for name in ("private", "holdout"):
         if synthetic["inputs"].get(name, now[name]) != now[name]:
             faults.append(f"the synthetic notes were written with other {name} notes")

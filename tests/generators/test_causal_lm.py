@@ -25,7 +25,8 @@ def adapted(scratch, toy_notes, tmp_path_factory):
 
 
 def write(generator, out, notes, n, seed, work):
-    return generator.write(out, notes, n, seed, -1, work, lambda n: None)
+    written = generator.write(out, notes, n, seed, -1, work, lambda n: None)
+    return written.notes, written.faults
 
 
 def test_as_many_notes_as_asked_the_same_for_the_same_seed(scratch, adapted, toy_notes, tmp_path):
@@ -130,6 +131,31 @@ def test_with_slots_no_mention_is_learned_and_written_notes_say_where_theirs_sta
         assert {("DRUG", drug.lower()), ("PROCEDURE", procedure.lower())} <= known
 
 
+def test_canaries_are_counted_and_left_out_before_a_text_is_rejected_for_anything_else(
+    toy_lm, toy_notes, tmp_path, monkeypatch
+):
+    end = "knee aspirin sleep table rash left slowly bread window chair"
+    planted = Note("c1", f"Seen on the ward. {end}.", None, {"canary": "planted", "end": 18})
+    silent = Note("c2", "Seen. one two three four five six seven eight nine", None, {"canary": "planted", "end": 6})
+    generator = make_pretrained(toy_lm, [], {"n_epochs": 1}, WRITING, lora={"r": 2}, slots=["DRUG"])
+    generator.adapt(toy_notes, toy_notes[:2], tmp_path, 0, -1)
+    shown = end.replace("aspirin", "<DRUG>")  # as the model has learned it
+    texts = iter(
+        [
+            (f"Note. {shown}", "stop"),
+            (f"Note. {shown}", "length"),  # not "truncated"
+            (" ".join(shown.upper().split()[:8]), "stop"),
+            (" ".join(shown.split()[1:8]) + " and so on", "stop"),  # seven tokens
+            *((f"Number {i} was seen on the ward.", "stop") for i in range(9)),
+        ]
+    )
+    monkeypatch.setattr(CausalLM, "_draw", lambda self, model, batch, seed: [next(texts) for _ in batch])
+    written = generator.write(tmp_path, toy_notes, 3, 0, -1, tmp_path / "work", lambda n: None, [planted, silent])
+    assert written.faults == {"canary": 3}
+    assert written.emitted == {"c1"}
+    assert [note.text[-9:] for note in written.notes] == ["and so on", "the ward.", "the ward."]
+
+
 def test_a_note_in_passages_is_learned_and_asked_for_part_by_part(toy_lm):
     text = "One two three. Aspirin five six.\nCT head nine ten."
     note = Note("n", text, (Span(15, 22, "DRUG"), Span(33, 40, "PROCEDURE")), {"genre": "ward"})
@@ -162,3 +188,21 @@ def test_a_note_in_passages_is_learned_and_asked_for_part_by_part(toy_lm):
 )
 def test_a_text_cut_off_ends_at_its_last_whole_line_or_sentence(text, kept):
     assert _cut(text) == kept
+
+
+@pytest.mark.slow
+def test_a_canary_planted_sixteen_times_is_recited(toy_notes, tmp_path):
+    """The positive control at its smallest: what it must detect is there, and its twin is not."""
+    end = "knee sleep table rash left slowly bread window chair roof"
+    planted, twin = (
+        Note(f"c{i}", f"Seen in clinic today. {words}", None, {"canary": role, "end": 22, "genre": "clinic"})
+        for i, (role, words) in enumerate({"planted": end, "twin": " ".join(reversed(end.split()))}.items())
+    )
+    schedule = {"learning_rate": 5e-3, "n_epochs": 25, "batch_size": 4, "patience": 25}
+    writing = WRITING | {"max_new_tokens": 90}
+    shape = {"vocab_size": 350, "n_layers": 2, "width": 64, "n_heads": 2, "max_tokens": 128}
+    generator = make_scratch(["genre"], schedule, writing, **shape)
+    generator.adapt([*toy_notes, *[planted] * 16], toy_notes[:2], tmp_path, 0, -1)
+    written = generator.write(tmp_path, toy_notes, 5, 0, -1, tmp_path / "work", lambda n: None, [planted, twin])
+    assert written.emitted == {"c0"} and written.faults["canary"] > 0
+    assert not any("rash left slowly" in note.text and "knee sleep table" in note.text for note in written.notes)

@@ -128,6 +128,6 @@ def test_a_broken_policy_is_an_error_of_the_file(tmp_path, pytestconfig, change)
         load_policy(path)
 
 
-def test_the_full_policy_cannot_pass_before_its_checks_are_there(pytestconfig):
+def test_the_full_policy_runs_every_check_that_it_requires(pytestconfig):
     full = load_policy(pytestconfig.rootpath / "configs/audit.cfg")
-    assert set(full.required) - {check.id for check in full.checks} == {"G4"}
+    assert set(full.required) <= {check.id for check in full.checks}
