@@ -14,19 +14,22 @@ from scripts.notes.jsonl import write_notes
 from scripts.notes.note import Note
 from scripts.notes.step import Arg, Opt, load_config, run_step
 from scripts.notes.task import Task, read_task
+from scripts.privacy.collect import load_identifier_policy
 
 
 def main(
     config: Path = Arg(..., help="configs/corpus/*.cfg: where the notes are, and how many go where"),
     out: Path = Arg(..., help="Folder for private.jsonl, holdout.jsonl, gold.jsonl and gold.spacy"),
     task: Path = Opt(..., help="configs/task/*.yml: whose labels are kept"),
+    policy: Path = Opt(..., help="configs/audit*.cfg: which labels mark identifiers, kept aside for the gate"),
     lang: str = Opt(None, help="Instead of the config's [vars] lang"),
 ):
     """Split the notes that CONFIG names by patient; nothing is written if one of them is unsound."""
     settings = load_config(config, {"vars.lang": lang} if lang else None)
     scheme = read_task(task)
-    found = partition(settings, scheme)
-    write_parts(out, found, scheme, settings, {"config": config, "task": task})
+    identifying = load_identifier_policy(policy).labels
+    found = partition(settings, scheme, identifying)
+    write_parts(out, found, scheme, settings, {"config": config, "task": task, "policy": policy})
     tell(found)
     msg.good(", ".join(f"{len(part)} {name}" for name, part in found.parts.items()), out)
 

@@ -62,8 +62,8 @@ class IdentifierPolicy:
         return found.finish()
 
     def labelled(self, note: Note) -> Iterator[tuple[Kind, str]]:
-        """The identifiers that human labels mark in NOTE."""
-        for span in note.spans or ():
+        """The identifiers that human labels mark in NOTE: those of its task, and those that `prepare` set aside."""
+        for span in sorted({*(note.spans or ()), *note.identifiers}):
             if span.label in self.labels:
                 yield self.labels[span.label], note.mention(span)
 
