@@ -8,6 +8,7 @@ from .normalize import Token, plain, tokenize
 MAX_GAP = 3  # characters between two tokens of one date or identifier: ", " or " / "
 MAX_FILLERS = 2  # "12 de marzo de 1951", "March 12th 1951"
 MAX_SUFFIX = 4  # inflection: Estonian "märtsil"
+YEAR_MONTH_DAY = frozenset("年月日년월일")  # after each number of a Chinese, Japanese or Korean date
 
 
 class MonthNames:
@@ -61,6 +62,8 @@ def _date_at(tokens: Sequence[Token], first: int, months: MonthNames) -> tuple[i
             parts.append(word)
         elif month := months.number(word):
             parts.append(month)
+        elif word in YEAR_MONTH_DAY:
+            continue
         elif len(word) <= 3 and n_fillers < MAX_FILLERS:
             n_fillers += 1
         else:

@@ -13,10 +13,10 @@ from scripts.notes.note import Note
 from .collect import IdentifierPolicy
 from .keys import Identifiers
 from .members import texts_in, walk_members
-from .normalize import tokenize
+from .normalize import tokenize, weight
 from .search import Finder
 
-MIN_IN_BINARY = 8  # letters and digits; shorter identifiers occur in weights by chance
+MIN_IN_BINARY = 8  # in letters and digits (`weight`); shorter identifiers occur in weights by chance
 MIN_SECRET = 8
 SECRET_NAMES = ("KEY", "TOKEN", "SECRET", "PASSWORD")
 KEY_SHAPES = re.compile(
@@ -37,7 +37,8 @@ class Scanner:
     """Looks for identifiers, words, local paths and keys in the bytes of an archive and of all archives inside it.
 
     Identifiers are found in any case, accent form, encoding (UTF-8, UTF-16, Latin-1) and JSON or pickle escape; inside
-    weights those of eight characters or more, and no birth dates. Not seen: encrypted, encoded (base64) or split text.
+    weights those of eight letters or three Chinese, Japanese or Korean characters, these in UTF-8 alone, and no birth
+    dates. Not seen: encrypted, encoded (base64) or split text.
     """
 
     def __init__(self, policy: IdentifierPolicy, notes: Iterable[Note], released: Iterable[Note], lang: str):
@@ -48,7 +49,7 @@ class Scanner:
         known = policy.collect(notes)
         self.n_identifiers = len(known.keys) + len(known.births)
         self._in_text = Finder(known, policy.month_names, near=False)
-        long_keys = {key: kind for key, kind in known.keys.items() if len(key) >= MIN_IN_BINARY}
+        long_keys = {key: kind for key, kind in known.keys.items() if weight(key) >= MIN_IN_BINARY}
         self._in_binary = Finder(
             Identifiers(long_keys, known.own, frozenset(), frozenset(), {}, {}), policy.month_names, near=False
         )
