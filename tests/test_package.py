@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 import spacy
+from spacy.tokens import DocBin
 from spacy.training import Example
 
 from scripts import package
@@ -301,15 +302,24 @@ def fake_wheel(nlp, meta, scanner, trial, scratch):
     return wheel, {"n_members": 1, "n_bytes": 1, "n_identifiers": 2}
 
 
-@pytest.mark.parametrize("place", ["user_data", "text", "strings"])
-def test_a_leak_in_the_labelled_notes_leaves_no_wheel(paths, tmp_path, place, monkeypatch):
+@pytest.mark.parametrize(
+    ("place", "what"),
+    [
+        ("user_data", r"an identifier \(name\) in 00000.spacy, doc 1, beside the text"),
+        ("text", r"an identifier \(name\) in 00000.spacy, doc 1"),
+        ("another text", "1 texts of no released note in 00000.spacy, docs"),
+        ("strings", "1 words of private, holdout or gold notes in 00000.spacy, strings"),
+    ],
+)
+def test_a_leak_in_the_labelled_notes_leaves_no_wheel(paths, tmp_path, place, what, monkeypatch):
     monkeypatch.setattr(package, "make_wheel", fake_wheel)
-    if place == "user_data":
-        label_silver(tmp_path / "silver", paths["released"], {("._.", "who", None, None): [NAME]})
-    else:
-        label_silver(tmp_path / "silver", paths["released"], text=NAME if place == "text" else "kestrelous")
-    what = "words of private" if place == "strings" else "an identifier"
-    refuse(paths | {"silver": tmp_path / "silver"}, f"no wheel: .*{what}.* in 00000.spacy")
+    hidden = {"user_data": {("._.", "who", None, None): [NAME]}}.get(place)
+    label_silver(tmp_path / "silver", paths["released"], hidden, {"text": NAME, "another text": "no"}.get(place, ""))
+    if place == "strings":
+        docbin = DocBin().from_disk(tmp_path / "silver/00000.spacy")
+        docbin.strings.add("kestrelous")
+        docbin.to_disk(tmp_path / "silver/00000.spacy")
+    refuse(paths | {"silver": tmp_path / "silver"}, f"no wheel: .*{what}")
 
 
 def test_what_the_gate_let_pass_in_the_released_notes_may_stand_in_their_copies(paths, tmp_path, monkeypatch):

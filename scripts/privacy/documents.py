@@ -4,6 +4,7 @@ import json
 import re
 import zlib
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -74,16 +75,26 @@ def bytes_of(path: Path) -> bytes:
         raise UserError(f"{path.name} is no DocBin", "Run the step that makes it again") from None
 
 
-def docbin_strings(path: Path) -> tuple[set[str], set[str]]:
-    """The strings that the DocBin PATH carries, and which of them are labels."""
+@dataclass(frozen=True)
+class Notes:
+    """What a DocBin holds: its docs' TEXTS, all STRINGS, and which of them are tokens or labels of the docs."""
+
+    texts: list[str]
+    strings: set[str]
+    used: set[str]
+
+
+def notes_of(path: Path) -> Notes:
+    """What the DocBin PATH holds."""
     from spacy.tokens import DocBin
 
-    docbin = DocBin().from_disk(path)
-    return set(docbin.strings), {label for doc in _docs(path) for label in _labels(doc)}
+    docs = list(_docs(path))
+    used = {string for doc in docs for string in [*(token.text for token in doc), *_labels(doc)]}
+    return Notes([doc.text for doc in docs], set(DocBin().from_disk(path).strings), used)
 
 
 def _docbin_texts(path: Path) -> Iterator[tuple[str, str]]:
-    yield "strings", APART.join(sorted(docbin_strings(path)[0]))
+    yield "strings", APART.join(sorted(notes_of(path).strings))
     for number, doc in enumerate(_docs(path), 1):
         yield f"doc {number}", doc.text
         # repr: keys and values of any kind, those that JSON has not too

@@ -11,7 +11,7 @@ from typing import Any
 from scripts.notes.note import Note
 
 from .collect import IdentifierPolicy
-from .documents import HASH, bytes_of, docbin_strings, texts_of
+from .documents import HASH, bytes_of, notes_of, texts_of
 from .keys import Identifiers
 from .members import texts_in, walk_members
 from .normalize import searchable, tokenize, weight
@@ -49,6 +49,7 @@ class Scanner:
         notes = list(notes)
         known = policy.collect(notes)
         released = list(released)
+        self._released = {note.text for note in released}
         self.n_identifiers = len(known.keys) + len(known.births)
         self._in_text = Finder(known, policy.month_names, near=False)
         long_keys = {key: kind for key, kind in known.keys.items() if weight(key) >= MIN_IN_BINARY}
@@ -84,7 +85,7 @@ class Scanner:
         """What is found in the files PATHS, which are no archives, and how many texts were looked at.
 
         Read as what they are (`documents.texts_of`). What the gate let stand in the released notes may stand in their
-        copies. LABELS' words may be among a DocBin's strings.
+        copies. A DocBin may hold released notes alone, and no private word beside its tokens, its labels and LABELS.
         """
         findings: list[Finding] = []
         n_texts = 0
@@ -95,9 +96,11 @@ class Scanner:
                 hits = self._in_text.find(tokenize(HASH.sub(" ", text)))
                 found |= {(place, f"an identifier ({hit.kind})") for hit in hits if hit.key not in self._vouched}
             if path.suffix == ".spacy":
-                strings, own_labels = docbin_strings(path)
-                n_foreign = len(_words(strings) & (self._words - _words({*labels, *own_labels})))
+                held = notes_of(path)
+                n_foreign = len(_words(held.strings) & (self._words - _words({*labels, *held.used})))
                 found |= {("strings", _foreign(n_foreign))} if n_foreign else set()
+                n_others = len(set(held.texts) - self._released)
+                found |= {("docs", f"{n_others} texts of no released note")} if n_others else set()
             # A file's name can be the thing itself.
             name = path.name if not self._in_text.find(tokenize(path.name)) else "(a file)"
             findings += [Finding(f"{name}, {place}" if place else name, what) for place, what in sorted(found)]
