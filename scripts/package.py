@@ -21,7 +21,7 @@ from scripts.privacy.check import Evidence
 from scripts.privacy.collect import load_identifier_policy
 from scripts.privacy.datasheet import make_datasheet
 from scripts.privacy.documents import documents_in
-from scripts.privacy.gate import load_policy
+from scripts.privacy.gate import hash_of_files_named, load_policy
 from scripts.privacy.sbom import make_sbom
 from scripts.privacy.scan import Finding, Scanner
 from scripts.privacy.scrub import scrub_pipeline
@@ -147,6 +147,8 @@ def check_audit(audit: Path, files: dict[str, Path], synthetic: Path, silver: Pa
     for which, path in {**files, "synthetic": synthetic, "config": Path(verdict["config"])}.items():
         if not path.is_file() or verdict["hashes"].get(which) != sha256_of(path):
             raise UserError(f"{path} is not the file that was audited", "Run the `audit` step again")
+    if verdict["hashes"].get("policy_files") != hash_of_files_named(Path(verdict["config"])):
+        raise UserError("a file that the policy names is not the one of the audit", "Run the `audit` step again")
     if read_manifest(silver)["inputs"].get("released") != verdict["hashes"]["released"]:
         raise UserError(f"{silver} labels other notes than those that were released", "Run the `annotate` step again")
     return verdict

@@ -19,6 +19,7 @@ from scripts.notes.jsonl import write_notes
 from scripts.notes.note import Note, Span
 from scripts.notes.tokenizer import blank
 from scripts.package import main
+from scripts.privacy.gate import hash_of_files_named
 from scripts.privacy.scrub import scrub_pipeline
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -88,6 +89,7 @@ def paths(tmp_path_factory, student) -> dict[str, Path]:
     )
     config = ROOT / "configs/audit_small.cfg"
     hashes = {name: sha256_of(files[name]) for name in names[:5]} | {"config": sha256_of(config)}
+    hashes["policy_files"] = hash_of_files_named(config)
     audit = {"verdict": "PASS", "policy": "small-corpus policy", "shows_not": "no canaries", "config": str(config)}
     figures = {"excess": 0.12345678, "offending_notes": ["s3"]}
     check = {"id": "G1", "name": "direct identifiers", "verdict": "PASS", "figures": figures, "meaning": "x"}

@@ -115,7 +115,7 @@ def _labels(doc: Any) -> Iterator[str]:
 
 
 def _joined(value: Any) -> str:
-    return APART.join(_strings(value))
+    return APART.join(strings_in(value))
 
 
 def _joined_any(value: Any) -> str:
@@ -123,15 +123,16 @@ def _joined_any(value: Any) -> str:
     return APART.join([_joined(value), "" if isinstance(value, str) else repr(value)])
 
 
-def _strings(value: Any) -> Iterator[str]:
+def strings_in(value: Any, with_keys: bool = True) -> Iterator[str]:
     """The keys and strings in VALUE, and whole numbers that could be somebody's; other numbers are figures."""
     if isinstance(value, dict):
         for key, inner in value.items():
-            yield str(key)
-            yield from _strings(inner)
+            if with_keys:
+                yield str(key)
+            yield from strings_in(inner, with_keys)
     elif isinstance(value, list | tuple):
         for inner in value:
-            yield from _strings(inner)
+            yield from strings_in(inner, with_keys)
     elif isinstance(value, str):
         yield value
     elif isinstance(value, int) and abs(value) >= MIN_INTEGER:
