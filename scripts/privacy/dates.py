@@ -18,6 +18,7 @@ class MonthNames:
         """YEARS: for each language its twelve names in one string, January first."""
         self._full: dict[str, int] = {}
         self._short: dict[str, int] = {}
+        self._asked: dict[str, int | None] = {}  # texts repeat their words
         for names in years:
             words = plain(names).split()
             if len(words) != 12:
@@ -28,6 +29,11 @@ class MonthNames:
 
     def number(self, word: str) -> int | None:
         """1 to 12, or None if WORD (in plain spelling) names no month."""
+        if word not in self._asked:
+            self._asked[word] = self._look_up(word)
+        return self._asked[word]
+
+    def _look_up(self, word: str) -> int | None:
         if found := self._full.get(word) or self._short.get(word):
             return found
         stems = (word[:n] for n in range(len(word) - 1, max(2, len(word) - MAX_SUFFIX - 1), -1))
