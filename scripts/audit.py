@@ -1,17 +1,22 @@
 """Decide whether the synthetic notes may leave."""
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from tqdm import tqdm
 from wasabi import msg
 
 from scripts.notes.errors import UserError
-from scripts.notes.files import manifest_path, sha256_of, write_json, write_manifest
+from scripts.notes.files import atomic_write, manifest_path, sha256_of, write_json, write_manifest
 from scripts.notes.jsonl import read_notes, write_notes
 from scripts.notes.step import Arg, Opt, run_step
 from scripts.privacy.check import Evidence
-from scripts.privacy.gate import Report, load_policy, not_passed, run_gate
+from scripts.privacy.collect import IdentifierPolicy, load_identifier_policy
+from scripts.privacy.gate import CHECKS, Report, hash_of_files_named, load_policy, not_passed, run_gate
 from scripts.privacy.provenance import hashes
+from scripts.privacy.told import private_things_in
+from scripts.scoring.pages import render_audit
 
 
 def main(
@@ -25,11 +30,12 @@ def main(
     canaries: Path = Opt(None, help="Invented notes, planted or not, that `prepare` wrote (JSONL)"),
     control: Path = Opt(None, help="Notes of a generator that saw the canaries many times, if there is one (JSONL)"),
     config: Path = Opt(..., help="The gate's policy: configs/audit*.cfg"),
+    page: Path = Opt(..., help="The verdict for the person who signs (HTML); always written"),
     seed: int = Opt(0),
 ):
     """Run the gate on the SYNTHETIC notes and write those that pass to RELEASED; anything but a pass writes none."""
     # What an earlier pass left must not outlive this run, however it ends.
-    for stale in (released, manifest_path(released), audit):
+    for stale in (released, manifest_path(released), audit, page, manifest_path(page)):
         stale.unlink(missing_ok=True)
     files = {"synthetic": synthetic, "private": private, "holdout": holdout, "gold": gold}
     files |= {"canaries": canaries} if canaries else {}
@@ -41,9 +47,12 @@ def main(
         with tqdm(unit=" checks", desc="audit") as bar:
             report = run_gate(policy, evidence, bar.update)
         verdict = report.to_json() | {"config": config.as_posix(), "hashes": hashes(evidence)}
+        verdict["hashes"]["policy_files"] = hash_of_files_named(config)
+        refuse_private(verdict, load_identifier_policy(config), evidence)
     except BaseException as e:
         reason = str(e) if isinstance(e, UserError) else type(e).__name__
-        write_json(audit, {"verdict": "INCONCLUSIVE", "policy": config.stem, "reason": reason, "checks": []})
+        verdict = {"verdict": "INCONCLUSIVE", "policy": config.stem, "reason": reason, "checks": []}
+        write_verdict(verdict, audit, page)
         raise
     if report.verdict == "PASS":
         write_notes(released, report.released)
@@ -56,7 +65,7 @@ def main(
             seed=seed,
         )
         verdict["hashes"]["released"] = sha256_of(released)
-    write_json(audit, verdict)
+    write_verdict(verdict, audit, page)
     print_report(report)
     if report.verdict != "PASS":
         raise UserError(
@@ -65,6 +74,24 @@ def main(
         )
     msg.good(f"PASS ({policy.name}): {len(report.released)} of {report.n_synthetic} notes released", released)
     msg.text(f"{rate_of_leaks(report)}. Not shown: {policy.shows_not}")
+
+
+def write_verdict(verdict: Mapping[str, Any], audit: Path, page: Path) -> None:
+    """Write VERDICT to AUDIT, and to PAGE for the person who signs."""
+    write_json(audit, verdict)
+    with atomic_write(page) as stream:
+        stream.write(render_audit(verdict))
+    write_manifest(page, inputs={"audit": audit}, config={}, sensitivity="released", counts={})
+
+
+def refuse_private(verdict: Mapping[str, Any], policy: IdentifierPolicy, evidence: Evidence) -> None:
+    """A UserError if VERDICT, which is to hold numbers and ids of synthetic notes, tells of a private note."""
+    notes = (*evidence.private, *evidence.holdout, *evidence.gold)
+    if found := private_things_in(verdict, policy, notes, {*CHECKS, *(note.id for note in evidence.synthetic)}):
+        raise UserError(
+            f"a check tells {', '.join(sorted(found))} of a private note: its report is not written",
+            "This is a fault of the check",
+        )
 
 
 def rate_of_leaks(report: Report) -> str:

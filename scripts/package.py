@@ -1,9 +1,9 @@
-"""Make the wheel: the student without a trace of the notes that stay inside."""
+"""The only door: the wheel, without a trace of the notes that stay inside, and everything else that leaves with it."""
 
 import json
 import shutil
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,24 +13,30 @@ from wasabi import msg
 
 from scripts.annotators.load import load_annotator, predict
 from scripts.notes.errors import UserError
-from scripts.notes.files import sensitivity_of, sha256_of, versions, write_json
+from scripts.notes.files import atomic_write, read_manifest, sensitivity_of, sha256_of, versions, write_json
 from scripts.notes.jsonl import read_notes
 from scripts.notes.note import Note
 from scripts.notes.step import Arg, Opt, run_step
+from scripts.privacy.check import Evidence
 from scripts.privacy.collect import load_identifier_policy
-from scripts.privacy.scan import Scanner
+from scripts.privacy.datasheet import make_datasheet
+from scripts.privacy.documents import documents_in
+from scripts.privacy.gate import hash_of_files_named, load_policy
+from scripts.privacy.sbom import make_sbom
+from scripts.privacy.scan import Finding, Scanner
 from scripts.privacy.scrub import scrub_pipeline
 from scripts.privacy.wheel import ask_wheel, build_wheel
 
 if TYPE_CHECKING:
     from spacy.language import Language
 
+SBOM, SUMS, MANIFEST = "sbom.cdx.json", "sha256sums.txt", "manifest.json"
 N_TRIAL = 50  # released notes on which the scrubbed pipeline and the wheel must answer as the trained one does
 
 
 def main(
     model: Path = Arg(..., help="The trained student (training/ner/model-best)", exists=True),
-    packages: Path = Arg(..., help="Folder for the wheel"),
+    packages: Path = Arg(..., help="Folder for the wheel, its bill of materials, and the hashes of all that may leave"),
     name: str = Opt(..., help="Name of the package, without the language"),
     version: str = Opt(...),
     audit: Path = Opt(..., help="What the gate said (metrics/audit.json)"),
@@ -38,30 +44,51 @@ def main(
     private: Path = Opt(..., help="Notes to look for (JSONL)"),
     holdout: Path = Opt(..., help="Notes to look for (JSONL)"),
     gold: Path = Opt(..., help="Notes to look for (JSONL)"),
+    synthetic: Path = Opt(..., help="Notes that the gate was given, for their manifest (JSONL)"),
+    silver: Path = Opt(..., help="Folder of the released notes' labels"),
     evaluation: Path = Opt(..., help="The student's scores (metrics/evaluation.json)"),
+    leaves: list[Path] = Opt([], help="What else leaves: files, or folders without those below; may be given often"),
     generator: str = Opt("unnamed", help="Name of the generator's config, for the description"),
     annotator: str = Opt("unnamed", help="Name of the annotator's config, for the description"),
     licence: str = Opt("MIT", "--license"),
 ):
-    """Scrub MODEL, build its wheel, search every byte of it for private text, and try it out; or leave no wheel."""
+    """Scrub MODEL, build its wheel, search all that leaves for private text, and try the wheel; or leave no wheel.
+
+    Only what PACKAGES/manifest.json lists may leave.
+    """
     if not name.isidentifier():
         raise UserError(f"the name {name} cannot be imported", "Use letters, digits and underscores")
-    for stale in (*packages.glob("*.whl"), packages / "manifest.json"):
+    for stale in (*packages.glob("*.whl"), *(packages / made for made in (SBOM, SUMS, MANIFEST))):
         stale.unlink(missing_ok=True)
     files = {"private": private, "holdout": holdout, "gold": gold, "released": released}
-    verdict = check_audit(audit, files)
-    notes = {which: list(read_notes(path)) for which, path in files.items()}
+    verdict = check_audit(audit, files, synthetic, silver)
+    documents = documents_in([released, silver, *leaves])
+    notes = {which: tuple(read_notes(path)) for which, path in files.items()}
+    look_again(Path(verdict["config"]), notes)
     nlp = load_annotator(model)
-    meta = describe(nlp, verdict, _read(evaluation), generator, annotator)
-    meta |= {"name": name, "version": version, "license": licence}
+    scores = _read(evaluation)
+    meta = describe(nlp, verdict, scores, generator, annotator)
+    made = make_datasheet(verdict, scores, read_manifest(synthetic), read_manifest(silver), generator, annotator)
+    meta |= {"name": name, "version": version, "license": licence, "datasheet": made}
     trial = notes.pop("released")
     scanner = Scanner(load_identifier_policy(Path(verdict["config"])), chain(*notes.values()), trial, nlp.lang)
     with tempfile.TemporaryDirectory() as scratch:
         wheel, counts = make_wheel(nlp, meta, scanner, trial[:N_TRIAL], Path(scratch))
+        write_json(wheel.with_name(SBOM), make_sbom(wheel))
+        beside = [wheel, wheel.with_name(SBOM)]
+        inputs = {"model": model, "audit": audit, **files}
+        n_texts = search([*documents, wheel.with_name(SBOM)], scanner, nlp)
+        counts |= {"n_documents": len(documents) + 1, "n_texts": n_texts}
+        manifest = describe_door(beside, documents, inputs, counts)
+        write_json(wheel.with_name(MANIFEST), manifest)
+        search([wheel.with_name(MANIFEST)], scanner, nlp)
         packages.mkdir(parents=True, exist_ok=True)
-        final = Path(shutil.copy(wheel, packages))
-    write_manifest_of(final, {"model": model, "audit": audit, **files}, counts)
-    msg.good(f"{counts['n_members']} members, {counts['n_identifiers']} identifiers looked for, 0 found", final)
+        with atomic_write(packages / SUMS) as stream:
+            stream.writelines(f"{sha256_of(path)}  {path.name}\n" for path in (*beside, wheel.with_name(MANIFEST)))
+        for path in (*beside, wheel.with_name(MANIFEST)):
+            shutil.copy(path, packages)
+    what = f"{counts['n_members']} members of the wheel and {counts['n_documents']} other files searched"
+    msg.good(f"{what} for {counts['n_identifiers']} identifiers, 0 found", packages / wheel.name)
 
 
 def make_wheel(
@@ -81,24 +108,49 @@ def make_wheel(
     wheel = build_wheel(clean, meta["name"], meta["version"], scratch)
     with tqdm(unit="B", unit_scale=True, desc="scan") as bar:
         findings, counts = scanner.scan(wheel, _labels(nlp), bar.update)
-    if findings:
-        shown = "; ".join(sorted({f"{finding.what} in {finding.member}" for finding in findings})[:5])
-        raise UserError(f"no wheel: {shown}", "Find out how it came into the model before you train again")
+    _refuse(findings, "Find out how it came into the model before you train again")
     if ask_wheel(wheel, [note.text for note in trial]) != expected:
         raise UserError("the installed wheel answers otherwise than the pipeline", "This is a fault of ours")
     return wheel, counts
 
 
-def check_audit(audit: Path, files: dict[str, Path]) -> dict[str, Any]:
-    """The verdict in AUDIT; a UserError unless it is a PASS on these very FILES."""
+def search(documents: Sequence[Path], scanner: Scanner, nlp: "Language") -> int:
+    """How many texts of DOCUMENTS were searched; a UserError if anything was found in them."""
+    findings, n_texts = scanner.scan_documents(tqdm(documents, unit=" files", desc="scan"), _labels(nlp))
+    _refuse(findings, "Find out how it came there; what lists it must be made again")
+    return n_texts
+
+
+def _refuse(findings: Iterable[Finding], remedy: str) -> None:
+    if findings:
+        shown = "; ".join(sorted({f"{finding.what} in {finding.member}" for finding in findings})[:5])
+        raise UserError(f"no wheel: {shown}", remedy)
+
+
+def look_again(config: Path, notes: dict[str, tuple[Note, ...]]) -> None:
+    """A UserError unless G1 of the policy CONFIG passes on the released of NOTES, whatever the verdict's file says."""
+    policy = load_policy(config)
+    evidence = Evidence(notes["private"], notes["holdout"], notes["gold"], notes["released"])
+    looked = [check(evidence) for check in policy.checks if check.id == "G1"]
+    if not looked or any(result.verdict != "PASS" for result in looked):
+        said = looked[0].verdict if looked else "not in the policy"
+        raise UserError(f"the released notes do not pass G1 ({said})", "Run the `audit` step again")
+
+
+def check_audit(audit: Path, files: dict[str, Path], synthetic: Path, silver: Path) -> dict[str, Any]:
+    """The verdict in AUDIT; a UserError unless it is a PASS on these very FILES, and SILVER their labels."""
     verdict = _read(audit)
     if verdict.get("verdict") != "PASS":
         raise UserError(f"the gate said {verdict.get('verdict')}: nothing is packaged", "Run the `audit` step")
     if sensitivity_of(files["released"]) != "released":
         raise UserError(f"{files['released']} is not marked as released", "Run the `audit` step again")
-    for which, path in {**files, "config": Path(verdict["config"])}.items():
+    for which, path in {**files, "synthetic": synthetic, "config": Path(verdict["config"])}.items():
         if not path.is_file() or verdict["hashes"].get(which) != sha256_of(path):
             raise UserError(f"{path} is not the file that was audited", "Run the `audit` step again")
+    if verdict["hashes"].get("policy_files") != hash_of_files_named(Path(verdict["config"])):
+        raise UserError("a file that the policy names is not the one of the audit", "Run the `audit` step again")
+    if read_manifest(silver)["inputs"].get("released") != verdict["hashes"]["released"]:
+        raise UserError(f"{silver} labels other notes than those that were released", "Run the `annotate` step again")
     return verdict
 
 
@@ -133,11 +185,28 @@ def describe(
     }
 
 
-def write_manifest_of(wheel: Path, inputs: dict[str, Path], counts: dict[str, Any]) -> None:
-    """Say in packages/manifest.json what WHEEL was made of, and that it may leave."""
-    made = {"file": wheel.name, "sha256": sha256_of(wheel), "sensitivity": "released", "scan": counts | {"n_found": 0}}
-    hashes = {which: sha256_of(path) for which, path in inputs.items()}
-    write_json(wheel.parent / "manifest.json", made | {"inputs": hashes, "versions": versions()})
+def describe_door(
+    beside: Sequence[Path], documents: Sequence[Path], inputs: dict[str, Path], counts: dict[str, Any]
+) -> dict[str, Any]:
+    """What packages/manifest.json says: the wheel and what lies beside it, the other files that may leave, and how."""
+    wheel = beside[0]
+    return {
+        "file": wheel.name,
+        "sha256": sha256_of(wheel),
+        "sensitivity": "released",
+        "scan": counts | {"n_found": 0},
+        "files": {path.name: sha256_of(path) for path in beside},
+        "documents": {_shown(path): sha256_of(path) for path in documents},
+        "inputs": {which: sha256_of(path) for which, path in inputs.items()},
+        "versions": versions(),
+    }
+
+
+def _shown(path: Path) -> str:
+    """PATH as a manifest may name it: no folder outside the project."""
+    here = Path.cwd()
+    inside = path.resolve().is_relative_to(here)
+    return path.resolve().relative_to(here).as_posix() if inside else path.name
 
 
 def _labels(nlp: "Language") -> list[str]:

@@ -16,20 +16,23 @@ from scripts.notes.jsonl import write_notes
 from scripts.notes.note import Note
 from scripts.notes.step import Arg, Opt, load_config, run_step
 from scripts.notes.task import Task, read_task
+from scripts.privacy.collect import load_identifier_policy
 
 
 def main(
     config: Path = Arg(..., help="configs/corpus/*.cfg: where the notes are, and how many go where"),
     out: Path = Arg(..., help="Folder for {private,holdout,gold,canaries}.jsonl and gold.spacy"),
     task: Path = Opt(..., help="configs/task/*.yml: whose labels are kept"),
+    policy: Path = Opt(..., help="configs/audit*.cfg: which labels mark identifiers, kept aside for the gate"),
     lang: str = Opt(None, help="Instead of the config's [vars] lang"),
 ):
     """Split the notes that CONFIG names by patient; nothing is written if one of them is unsound."""
     settings = load_config(config, {"vars.lang": lang} if lang else None)
     scheme = read_task(task)
-    found = partition(settings, scheme)
+    identifying = load_identifier_policy(policy).labels
+    found = partition(settings, scheme, identifying)
     canaries = canaries_for(found.private, settings)
-    write_parts(out, found, canaries, scheme, settings, {"config": config, "task": task})
+    write_parts(out, found, canaries, scheme, settings, {"config": config, "task": task, "policy": policy})
     tell(found)
     if canaries:
         msg.info(f"{len(planted(canaries))} canaries will be planted, as many twins will not")

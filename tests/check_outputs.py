@@ -20,7 +20,11 @@ def main() -> None:
     package = json.loads(Path("packages/manifest.json").read_text("utf8"))
     assert wheel.name.startswith("en_clinical_ner-0.1.0")
     assert sha256_of(wheel) in json.dumps(package)
-    for page in ("reports/index.html", "reports/inside/gold.html"):
+    leaving = package["documents"]
+    assert {"corpus/released.jsonl", "corpus/train.spacy", "reports/index.html", "metrics/audit.json"} <= set(leaving)
+    assert not any("inside" in name for name in leaving)
+    assert all(sha256_of(Path(name)) == digest for name, digest in leaving.items())
+    for page in ("reports/index.html", "reports/audit.html", "reports/inside/gold.html"):
         assert Path(page).stat().st_size > 10_000
     for silver in ("corpus/train.spacy", "corpus/dev.spacy"):
         assert read_manifest(Path(silver))["sensitivity"] == "released"

@@ -42,6 +42,7 @@ def project(tmp_path) -> dict[str, Path]:
         "generator": tmp_path / "generator",
         "released": tmp_path / "released.jsonl",
         "audit": tmp_path / "audit.json",
+        "page": tmp_path / "reports" / "audit.html",
     }
     paths["generator"].mkdir()
     write_manifest(
@@ -143,8 +144,42 @@ def test_nothing_private_is_told(project, capsys):
     plant_canaries(project, emitted=0)
     run(project)
     told = project["audit"].read_text() + manifest_path(project["released"]).read_text() + capsys.readouterr().out
+    told += project["page"].read_text() + manifest_path(project["page"]).read_text()
     for secret in (NAME, "Hallorann", RECORD, "note-private", "patient-", "note-holdout", "note-gold", "note-canary"):
         assert secret not in told
+
+
+def test_the_page_for_the_person_who_signs_is_written_whatever_the_verdict(project):
+    run(project)
+    page = project["page"].read_text()
+    assert "nothing stands in the way" in page and "<td>identifier: name</td>" in page
+    assert sensitivity_of(project["page"]) == "released"
+    project["holdout"].write_text("")
+    fail(project, "INCONCLUSIVE")
+    assert "there are no holdout notes" in project["page"].read_text()
+    project["gold"].unlink()
+    fail(project, "does not exist")
+    assert "could not be carried out" in project["page"].read_text()
+
+
+@pytest.mark.parametrize(
+    ("told", "what"),
+    [
+        ({"text": f"seen by {NAME}"}, "an identifier"),
+        ({NAME: 1}, "an identifier"),
+        ({"record": int(RECORD)}, "an identifier"),
+        ({"worst": ["note-private-3"]}, "an id"),
+        ({"worst": "note-holdout-2 of all"}, "an id"),
+        ({"like": " ".join(a_note("gold", 4).text.split()[5:13])}, "a run of words"),
+    ],
+)
+def test_a_check_that_tells_of_a_private_note_is_not_written(project, monkeypatch, told, what):
+    monkeypatch.setattr("scripts.privacy.identifiers.recall_of_list", lambda *_: told)
+    verdict = fail(project, f"tells {what} of a private note")
+    assert verdict["verdict"] == "INCONCLUSIVE" and what in verdict["reason"] and verdict["checks"] == []
+    for written in (project["audit"].read_text(), project["page"].read_text()):
+        for secret in (NAME, RECORD, "note-private", "patient-"):
+            assert secret not in written
 
 
 def fail(project, match: str) -> dict:

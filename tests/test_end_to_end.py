@@ -93,6 +93,7 @@ def test_everything_from_notes_to_wheel_and_nothing_of_the_planted_patient(proje
     leaving = [
         project / "project.lock",
         project / "reports/index.html",
+        project / "reports/audit.html",
         *_files(project, "packages", "metrics", "corpus/silver"),
     ]
     leaving += [project / "corpus" / name for name in ("released.jsonl", "train.spacy", "dev.spacy")]

@@ -1,19 +1,25 @@
 """From a trained pipeline to a wheel that remembers nothing but the released notes."""
 
 import json
+import socket
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import spacy
+from spacy.tokens import DocBin
 from spacy.training import Example
 
+from scripts import package
+from scripts.notes.docbins import make_docs, write_docbin
 from scripts.notes.errors import UserError
 from scripts.notes.files import sha256_of, write_json, write_manifest
 from scripts.notes.jsonl import write_notes
-from scripts.notes.note import Note
+from scripts.notes.note import Note, Span
 from scripts.notes.tokenizer import blank
 from scripts.package import main
+from scripts.privacy.gate import hash_of_files_named
 from scripts.privacy.scrub import scrub_pipeline
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -26,7 +32,8 @@ RELEASED = [
         for days, scan in ((3, "CT head"), (9, "biopsy"))
     )
 ]
-PRIVATE = [Note("p1", f"{NAME}, a kestrelous man, took aspirin.", None, {"patient": "P1", "name": NAME})]
+META = {"patient": "P1", "name": NAME, "record": "HN 48210093"}
+PRIVATE = [Note("p1", f"{NAME}, a kestrelous man, took aspirin.", None, META)]
 
 
 def train(nlp) -> None:
@@ -65,29 +72,49 @@ def student(tmp_path_factory) -> Path:
 @pytest.fixture(scope="module")
 def paths(tmp_path_factory, student) -> dict[str, Path]:
     root = tmp_path_factory.mktemp("project")
-    names = ("private", "holdout", "gold", "released", "audit", "evaluation", "packages")
-    files = {name: root / name for name in names}
+    names = ("private", "holdout", "gold", "released", "synthetic", "audit", "evaluation", "packages", "silver")
+    files = {name: root / f"{name}{'.jsonl' if i < 5 else ''}" for i, name in enumerate(names)}
     for name, notes in {
         "private": PRIVATE,
         "holdout": RELEASED[:1],
         "gold": RELEASED[:1],
         "released": RELEASED,
+        "synthetic": RELEASED,
     }.items():
         write_notes(files[name], notes)
     write_manifest(files["released"], inputs={}, config={}, sensitivity="released", counts={})
+    made = {"generator": {"base": "some/where"}}
+    write_manifest(
+        files["synthetic"], inputs={"generator": "0f" * 32}, config=made, sensitivity="synthetic", counts={}, seed=3
+    )
     config = ROOT / "configs/audit_small.cfg"
-    hashes = {name: sha256_of(files[name]) for name in names[:4]} | {"config": sha256_of(config)}
+    hashes = {name: sha256_of(files[name]) for name in names[:5]} | {"config": sha256_of(config)}
+    hashes["policy_files"] = hash_of_files_named(config)
     audit = {"verdict": "PASS", "policy": "small-corpus policy", "shows_not": "no canaries", "config": str(config)}
-    write_json(files["audit"], audit | {"counts": {"n_released": 6}, "hashes": hashes})
+    figures = {"excess": 0.12345678, "offending_notes": ["s3"]}
+    check = {"id": "G1", "name": "direct identifiers", "verdict": "PASS", "figures": figures, "meaning": "x"}
+    write_json(files["audit"], audit | {"counts": {"n_released": 6}, "hashes": hashes, "checks": [check]})
     strict = {"strict": {"f1": 0.5, "ci95": [0.25, 0.75], "precision": 0.6, "recall": 0.4}}
     scores = {"micro": strict, "DRUG": strict}
     write_json(files["evaluation"], {"n_notes": 7, "systems": {"student": {"scores": scores}}})
+    label_silver(files["silver"], files["released"])
     return files | {"model": student}
+
+
+def label_silver(folder: Path, released: Path, user_data: dict | None = None, text: str = "") -> None:
+    """The released notes with labels in FOLDER, with an annotator's manifest; in the first one USER_DATA and TEXT."""
+    nlp = blank("en")
+    notes = [Note(n.id, f"{n.text} {text}" if i == 0 and text else n.text, n.spans) for i, n in enumerate(RELEASED)]
+    docs, _ = make_docs(notes, nlp, ["DRUG"])
+    docs[0].user_data |= user_data or {}
+    write_docbin(folder / "00000.spacy", docs, store_user_data=True)
+    inputs = {"released": released, "configs/prompts/echo.jinja": ROOT / "configs/prompts/echo.jinja"}
+    write_manifest(folder, inputs=inputs, config={"llm": "https://inside.example"}, sensitivity="released", counts={})
 
 
 def run(paths: dict[str, Path], **changed) -> None:
     options = {"name": "tiny", "version": "0.1.0", "generator": "smollm2", "annotator": "embedded", "licence": "MIT"}
-    main(**paths | options | changed)
+    main(**{"leaves": ()} | paths | options | changed)
 
 
 @pytest.fixture(scope="module")
@@ -100,7 +127,7 @@ def test_the_wheel_and_its_manifest(wheel, paths):
     manifest = json.loads((paths["packages"] / "manifest.json").read_text())
     assert manifest["file"] == wheel.name and manifest["sha256"] == sha256_of(wheel)
     assert manifest["sensitivity"] == "released" and manifest["scan"]["n_found"] == 0
-    assert manifest["scan"]["n_identifiers"] == 2  # the name, from either end
+    assert manifest["scan"]["n_identifiers"] == 4  # the name, from either end; the record with and without its letters
 
 
 def test_no_member_holds_a_trace(wheel, paths):
@@ -204,6 +231,196 @@ def test_a_pipeline_that_needs_our_code_leaves_no_wheel(paths, tmp_path):
     nlp.config["nlp"]["after_creation"] = {"@callbacks": "clinical.tokenizer.v1"}
     nlp.to_disk(tmp_path / "model")
     refuse(paths, "does not load or run", model=tmp_path / "model")
+
+
+# Everything else that leaves
+
+
+def documents(paths, folder: Path, **files: object) -> list[Path]:
+    """FILES, by their names with __ for a dot, written into FOLDER."""
+    folder.mkdir(exist_ok=True)
+    for name, content in files.items():
+        path = folder / name.replace("__", ".")
+        path.write_text(content if isinstance(content, str) else json.dumps(content), "utf8")
+    return [folder]
+
+
+def test_the_manifest_lists_all_that_may_leave_and_its_hashes(paths, tmp_path, monkeypatch):
+    monkeypatch.setattr(package, "make_wheel", fake_wheel)
+    leaves = documents(paths, tmp_path / "metrics", scores__json={"f1": 0.5}, page__html="<p>fine</p>")
+    (tmp_path / "metrics" / "inside").mkdir()
+    (tmp_path / "metrics" / "inside" / "worst.json").write_text(json.dumps({"who": NAME}))
+    documents(paths, tmp_path / "metrics", worst__json={"who": NAME})
+    write_manifest(tmp_path / "metrics/worst.json", inputs={}, config={}, sensitivity="private", counts={})
+    packages = tmp_path / "packages"
+    run(paths, packages=packages, leaves=leaves)
+    manifest = json.loads((packages / "manifest.json").read_text())
+    assert set(manifest["documents"]) == {
+        *("released.jsonl", "released.jsonl.manifest.json", "00000.spacy"),  # the folder lies outside the project
+        *("manifest.json", "scores.json", "page.html"),
+    }
+    assert manifest["documents"]["scores.json"] == sha256_of(tmp_path / "metrics/scores.json")
+    assert set(manifest["files"]) == {"en_tiny-0.1.0-py3-none-any.whl", "sbom.cdx.json"}
+    assert manifest["scan"]["n_documents"] == 7  # and the bill of materials
+    sums = dict(reversed(line.split("  ")) for line in (packages / "sha256sums.txt").read_text().splitlines())
+    assert sums == {path.name: sha256_of(path) for path in packages.iterdir() if path.name != "sha256sums.txt"}
+    assert {*sums, "sha256sums.txt"} == {*manifest["files"], "manifest.json", "sha256sums.txt"}
+    for path in packages.iterdir():
+        for trace in (str(tmp_path), str(ROOT), "Hallorann", socket.gethostname()):
+            assert trace.encode() not in path.read_bytes(), (path, trace)
+
+
+LEAKS = {
+    "figures": {"scores__json": {"note": f"about {NAME}"}},
+    "a key of figures": {"scores__json": {NAME: 1}},
+    "a number": {"scores__json": {"record": 48210093}},
+    "a page": {"index__html": f"<p>{NAME}</p>"},
+    "a name half marked": {"index__html": '<p><mark>Zbigniew<span class="tag">PERSON</span></mark> Hallorann</p>'},
+    "a page's title": {"index__html": f'<p title="{NAME}">x</p>'},
+    "a page's comment": {"index__html": f"<!-- {NAME} --><p>x</p>"},
+    "an escape of a page": {"index__html": "<p>Zbigniew&nbsp;H&#97;llorann</p>"},
+    "a drawing": {"index__html": f'<svg><text x="1">{NAME}</text></svg>'},
+    "a released note": {"more__jsonl": json.dumps({"text": "x", "meta": {"who": NAME}})},
+    "any file": {"notes__txt": f"by {NAME}"},
+    "a file's name": {f"{NAME}__json": {}},
+    "a path": {"scores__json": {"at": str(ROOT / "corpus")}},
+    "a key": {"scores__json": {"at": "sk-" + "a1" * 12}},
+}
+
+
+@pytest.mark.parametrize("place", LEAKS)
+def test_a_leak_in_anything_that_leaves_leaves_no_wheel(paths, tmp_path, place, monkeypatch):
+    """The wheel itself is found clean; making it takes seconds, so that it is left out here."""
+    monkeypatch.setattr(package, "make_wheel", fake_wheel)
+    leaves = documents(paths, tmp_path / "out", **LEAKS[place])
+    what = {"a path": "a local path", "a key": "shaped as a key"}.get(place, "an identifier")
+    refuse(paths | {"leaves": leaves}, f"no wheel: .*{what}")
+
+
+def fake_wheel(nlp, meta, scanner, trial, scratch):
+    wheel = scratch / "en_tiny-0.1.0-py3-none-any.whl"
+    with zipfile.ZipFile(wheel, "w") as archive:
+        archive.writestr("en_tiny-0.1.0.dist-info/METADATA", "Name: en_tiny\nVersion: 0.1.0\nRequires-Dist: srsly>=2\n")
+    return wheel, {"n_members": 1, "n_bytes": 1, "n_identifiers": 2}
+
+
+@pytest.mark.parametrize(
+    ("place", "what"),
+    [
+        ("user_data", r"an identifier \(name\) in 00000.spacy, doc 1, beside the text"),
+        ("text", r"an identifier \(name\) in 00000.spacy, doc 1"),
+        ("another text", "1 texts of no released note in 00000.spacy, docs"),
+        ("strings", "1 words of private, holdout or gold notes in 00000.spacy, strings"),
+    ],
+)
+def test_a_leak_in_the_labelled_notes_leaves_no_wheel(paths, tmp_path, place, what, monkeypatch):
+    monkeypatch.setattr(package, "make_wheel", fake_wheel)
+    hidden = {"user_data": {("._.", "who", None, None): [NAME]}}.get(place)
+    label_silver(tmp_path / "silver", paths["released"], hidden, {"text": NAME, "another text": "no"}.get(place, ""))
+    if place == "strings":
+        docbin = DocBin().from_disk(tmp_path / "silver/00000.spacy")
+        docbin.strings.add("kestrelous")
+        docbin.to_disk(tmp_path / "silver/00000.spacy")
+    refuse(paths | {"silver": tmp_path / "silver"}, f"no wheel: .*{what}")
+
+
+def test_what_the_gate_let_pass_in_the_released_notes_may_stand_in_their_copies(paths, tmp_path, monkeypatch):
+    """A doctor whom private and holdout notes name is excused; elsewhere than in the released notes nobody is."""
+    monkeypatch.setattr(package, "make_wheel", fake_wheel)
+    doctor = Note("x", "Seen by Dr Quirina Aspel-Tromp.", (Span(8, 30, "PERSON"),), {"patient": "P7"})
+    assert doctor.mention(doctor.spans[0]) == "Dr Quirina Aspel-Tromp"
+    other = tmp_path / "project"
+    files = dict(paths)
+    notes = {"private": [*PRIVATE, doctor], "holdout": [*RELEASED[:1], replace(doctor, id="y", meta={"patient": "P8"})]}
+    said = [Note("s0", f"{RELEASED[0].text} {doctor.text}"), *RELEASED[1:]]
+    notes |= {"released": said, "synthetic": said}
+    for name, group in notes.items():
+        files[name] = other / f"{name}.jsonl"
+        write_notes(files[name], group)
+    write_manifest(files["released"], inputs={}, config={}, sensitivity="released", counts={})
+    write_manifest(files["synthetic"], inputs={}, config={}, sensitivity="synthetic", counts={})
+    audit = json.loads(paths["audit"].read_text())
+    audit["hashes"] |= {name: sha256_of(files[name]) for name in notes}
+    files["audit"] = other / "audit.json"
+    write_json(files["audit"], audit)
+    label_silver(other / "silver", files["released"], text=doctor.text)
+    files["silver"] = other / "silver"
+    page = documents(paths, tmp_path / "reports", index__html=f"<p>{doctor.text}</p>")
+    run(files, packages=tmp_path / "packages", leaves=page)
+    assert (tmp_path / "packages/manifest.json").is_file()
+    documents(paths, tmp_path / "reports", index__html=f"<p>{doctor.text} {NAME}</p>")
+    refuse(files | {"leaves": page}, "an identifier .name. in index.html")
+
+
+def test_the_door_does_not_believe_a_verdict(paths, tmp_path, monkeypatch):
+    """An audit file that says PASS of notes in which a patient stands: hashes and manifests are right."""
+    monkeypatch.setattr(package, "make_wheel", fake_wheel)
+    files = dict(paths)
+    for name in ("released", "synthetic"):
+        files[name] = tmp_path / f"{name}.jsonl"
+        write_notes(files[name], [*RELEASED, Note("s9", f"Seen with {NAME}.")])
+    write_manifest(files["released"], inputs={}, config={}, sensitivity="released", counts={})
+    write_manifest(files["synthetic"], inputs={}, config={}, sensitivity="synthetic", counts={})
+    audit = json.loads(paths["audit"].read_text())
+    audit["hashes"] |= {name: sha256_of(files[name]) for name in ("released", "synthetic")}
+    files["audit"] = tmp_path / "audit.json"
+    write_json(files["audit"], audit)
+    label_silver(tmp_path / "silver", files["released"])
+    refuse(files | {"silver": tmp_path / "silver"}, "do not pass G1 .FAIL.")
+
+
+def test_labels_of_other_notes_and_files_that_must_not_leave(paths, tmp_path):
+    label_silver(tmp_path / "silver", paths["private"])
+    refuse(paths, "labels other notes", silver=tmp_path / "silver")
+    refuse(paths, "does not exist", leaves=[tmp_path / "none.json"])
+    private = tmp_path / "private.jsonl"
+    write_notes(private, PRIVATE)
+    write_manifest(private, inputs={}, config={}, sensitivity="private", counts={})
+    refuse(paths, "is private", leaves=[private])
+
+
+def test_the_datasheet(wheel, paths):
+    with zipfile.ZipFile(wheel) as archive:
+        sheet = json.loads(archive.read("en_tiny/meta.json"))["datasheet"]
+    assert sheet["gate"]["verdict"] == "PASS" and sheet["gate"]["policy"] == "small-corpus policy"
+    assert sheet["gate"]["checks"] == [
+        {"id": "G1", "name": "direct identifiers", "verdict": "PASS", "figures": {"excess": 0.1235}, "p_values": {}}
+    ]
+    assert sheet["annotator"]["prompts_sha256"] == {"echo.jinja": sha256_of(ROOT / "configs/prompts/echo.jinja")}
+    assert sheet["generator"] | {"config_sha256": None, "made": None} == {
+        "name": "smollm2",
+        "made": None,
+        "config_sha256": None,
+        "model_manifest_sha256": "0f" * 32,
+        "seed": 3,
+    }
+    assert sheet["data"]["sha256"] == sha256_of(paths["released"]) and sheet["data"]["n_notes"]["n_released"] == 6
+    assert sheet["scores"]["student"]["DRUG"] == {"f1": 0.5, "ci95": [0.25, 0.75], "precision": 0.6, "recall": 0.4}
+    assert sheet["limits"]
+    assert "inside.example" not in json.dumps(sheet) and "s3" not in json.dumps(sheet)
+
+
+def test_the_bill_of_materials(wheel, paths):
+    bill = json.loads((paths["packages"] / "sbom.cdx.json").read_text())
+    assert (bill["bomFormat"], bill["specVersion"], bill["version"]) == ("CycloneDX", "1.5", 1)
+    root = bill["metadata"]["component"]
+    assert (root["name"], root["version"], root["licenses"]) == ("en_tiny", "0.1.0", [{"license": {"name": "MIT"}}])
+    assert root["hashes"] == [{"alg": "SHA-256", "content": sha256_of(wheel)}]
+    parts = {part["name"].lower(): part for part in bill["components"]}
+    assert parts["spacy"]["version"] == spacy.__version__ and parts["spacy"]["scope"] == "required"
+    assert parts["spacy"]["licenses"] == [{"license": {"name": "MIT License"}}]  # its classifier
+    assert parts["thinc"]["scope"] == "required"  # spaCy's own requirement
+    assert parts["pytest"]["scope"] == "excluded"  # had a part in the building alone
+    refs = [root["bom-ref"], *(part["bom-ref"] for part in bill["components"])]
+    assert len(refs) == len(set(refs))
+    needs = {row["ref"]: row["dependsOn"] for row in bill["dependencies"]}
+    assert parts["spacy"]["bom-ref"] in needs[root["bom-ref"]]
+    assert parts["thinc"]["bom-ref"] in needs[parts["spacy"]["bom-ref"]]
+    assert {ref for row in needs.values() for ref in row} <= set(refs)
+    assert all(set(part) <= PART_KEYS for part in bill["components"])
+
+
+PART_KEYS = {"type", "bom-ref", "name", "version", "scope", "purl", "licenses"}
 
 
 def make_encoder(folder: Path) -> None:

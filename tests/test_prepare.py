@@ -7,15 +7,19 @@ from pathlib import Path
 
 import pytest
 
+from scripts.corpora.read import read_corpus
 from scripts.notes.docbins import read_docbin
 from scripts.notes.errors import UserError
 from scripts.notes.files import read_manifest, sha256_of
 from scripts.notes.jsonl import read_notes
+from scripts.notes.note import Span
 from scripts.notes.tokenizer import blank
 from scripts.prepare import main
+from scripts.privacy.collect import load_identifier_policy
 
 ROOT = Path(__file__).parent.parent
 TASK = Path("configs/task/drugs_procedures.yml")
+POLICY = Path("configs/audit_small.cfg")
 OUTPUTS = ("canaries.jsonl", "private.jsonl", "holdout.jsonl", "gold.jsonl", "gold.spacy")
 
 
@@ -46,7 +50,7 @@ def prepare(folder, rows, **kwargs):
     """Run the step on ROWS (dicts or raw lines); returns its folder."""
     lines = [line if isinstance(line, bytes) else json.dumps(line).encode() for line in rows]
     (folder / "notes.jsonl").write_bytes(b"\n".join(lines))
-    main(config(folder, **kwargs), folder / "corpus", TASK, None)
+    main(config(folder, **kwargs), folder / "corpus", TASK, POLICY, None)
     return folder / "corpus"
 
 
@@ -75,7 +79,7 @@ def fails(folder, rows, message, **kwargs):
     ],
 )
 def test_shipped_notes(tmp_path, name, lang, sizes):
-    main(Path(f"configs/corpus/{name}.cfg"), tmp_path, TASK, lang)
+    main(Path(f"configs/corpus/{name}.cfg"), tmp_path, TASK, POLICY, lang)
     parts = read_parts(tmp_path)
     n_labelled = sum(note.spans is not None for note in parts["private"])
     assert (*(len(part) for part in parts.values()), n_labelled) == sizes
@@ -185,7 +189,7 @@ def test_unsound_notes(tmp_path, bad, message):
 def test_an_empty_and_a_missing_file(tmp_path):
     fails(tmp_path, [], "holds no notes")
     with pytest.raises(UserError, match="does not exist"):
-        main(config(tmp_path, source="nowhere.jsonl"), tmp_path / "corpus", TASK, None)
+        main(config(tmp_path, source="nowhere.jsonl"), tmp_path / "corpus", TASK, POLICY, None)
 
 
 def test_what_stands_stays_when_new_notes_are_unsound(tmp_path):
@@ -266,6 +270,43 @@ def test_near_duplicates_losses_and_leftovers_are_said(tmp_path, capsys):
 # Labels, and a gold of its own
 
 
+def test_what_people_labelled_as_identifying_is_set_aside_for_the_gate(tmp_path):
+    """Of all notes, the unlabelled ones too; the source's own names, whatever the task calls its labels."""
+    main(Path("configs/corpus/shipped.cfg"), tmp_path, TASK, POLICY, None)
+    parts = read_parts(tmp_path)
+    source = {note.id: note for note in read_corpus(ROOT / "assets/notes/en", "markup")}
+    for note in (note for part in parts.values() for note in part):
+        kept = tuple(s for s in source[note.id].spans if s.label in ("PERSON", "ID", "CONTACT", "LOCATION"))
+        assert note.identifiers == kept
+        assert "identifiers" not in note.meta
+    assert any(note.spans is None and note.identifiers for note in parts["private"])
+    (en101,) = (note for part in parts.values() for note in part if note.id == "en101")
+    assert ("name", "P. Udoh") in set(load_identifier_policy(POLICY).labelled(en101))
+
+
+def test_identifying_labels_are_those_of_the_policy_and_of_the_source(tmp_path):
+    def own(i):
+        spans = [{"start": 5, "end": 11, "label": "PERSON"}, {"start": 12, "end": 13, "label": "AGE"}]
+        return row(i) | {"spans": [{**row(i)["spans"][0], "label": "Medication"}, *spans]}
+
+    more = '\n[notes.labels]\nMedication = "DRUG"\n'
+    for note in (
+        note for part in read_parts(prepare(tmp_path, [own(i) for i in range(20)], more=more)).values() for note in part
+    ):
+        assert note.identifiers == (Span(5, 11, "PERSON"),)
+        assert {span.label for span in note.spans or ()} <= {"DRUG"}
+
+
+def test_a_source_may_bring_identifiers_of_its_own(tmp_path):
+    given = [{"start": 5, "end": 11, "label": "PERSON"}, {"start": 0, "end": 11, "label": "ID"}]
+    parts = read_parts(prepare(tmp_path, [row(i, identifiers=given) for i in range(20)]))
+    assert {note.identifiers for part in parts.values() for note in part} == {
+        (Span(0, 11, "ID"), Span(5, 11, "PERSON"))
+    }
+    (tmp_path / "x").mkdir()
+    fails(tmp_path / "x", [row(99, identifiers=[{"start": 5, "end": 999, "label": "ID"}])], "span 5-999 lies outside")
+
+
 def test_gold_is_drawn_from_labelled_patients(tmp_path):
     rows = [row(i) if i % 2 else {k: v for k, v in row(i).items() if k != "spans"} for i in range(20)]
     parts = read_parts(prepare(tmp_path, rows))
@@ -338,20 +379,20 @@ def test_too_few_patients(tmp_path):
 
 def test_bad_configs(tmp_path):
     with pytest.raises(UserError, match="There are: demo, maccrobat, meddocan, private, shipped"):
-        main(Path("configs/corpus/shiped.cfg"), tmp_path / "corpus", TASK, None)
+        main(Path("configs/corpus/shiped.cfg"), tmp_path / "corpus", TASK, POLICY, None)
     path = tmp_path / "x.cfg"
     path.write_text('[notes]\nformat = "jsonl"\npath = "x"\n', "utf8")
     with pytest.raises(UserError, match=r"\[vars\] lacks 'lang'"):
-        main(path, tmp_path / "corpus", TASK, None)
+        main(path, tmp_path / "corpus", TASK, POLICY, None)
     with pytest.raises(UserError, match="vars"):
-        main(path, tmp_path / "corpus", TASK, "en")
+        main(path, tmp_path / "corpus", TASK, POLICY, "en")
     with pytest.raises(UserError, match="unknown format 'xml'"):
         text = config(tmp_path).read_text("utf8").replace('"jsonl"', '"xml"')
         path.write_text(text, "utf8")
-        main(path, tmp_path / "corpus", TASK, None)
+        main(path, tmp_path / "corpus", TASK, POLICY, None)
     with pytest.raises(UserError, match="language qq"):
         prepare(tmp_path, [row(i) for i in range(20)])
-        main(config(tmp_path), tmp_path / "corpus2", TASK, "qq")
+        main(config(tmp_path), tmp_path / "corpus2", TASK, POLICY, "qq")
     assert not (tmp_path / "corpus2").exists()
 
 
@@ -363,7 +404,7 @@ def test_meddocan(tmp_path):
     labels = {line.split("\t")[1].split()[0] for line in lines if line.startswith("T")}
     task = tmp_path / "meddocan.yml"
     task.write_text("labels:\n" + "".join(f"  {label}: a label\n" for label in sorted(labels)), "utf8")
-    main(Path("configs/corpus/meddocan.cfg"), tmp_path / "corpus", task, None)
+    main(Path("configs/corpus/meddocan.cfg"), tmp_path / "corpus", task, POLICY, None)
     parts = read_parts(tmp_path / "corpus")
     assert {name: len(part) for name, part in parts.items()} == {"private": 450, "holdout": 50, "gold": 250}
     assert sum(len(note.spans) for note in parts["gold"]) == 5801

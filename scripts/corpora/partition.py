@@ -1,7 +1,7 @@
 """From a source of notes to the project's three private corpora: private (some of it labelled), holdout and gold."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations
 from pathlib import Path
@@ -48,17 +48,19 @@ class Partition:
         return [note for note in self.private if note.spans is not None]
 
 
-def partition(config: Mapping[str, Any], task: Task) -> Partition:
+def partition(config: Mapping[str, Any], task: Task, identifying: Collection[str] = ()) -> Partition:
     """Read the sources that CONFIG names, keep the spans of TASK's labels, and split by patient as CONFIG says.
 
-    Gold is drawn from patients all of whose notes are labelled, unless it has a source of its own. With fewer notes
-    than the sizes add up to, the sizes shrink in proportion.
+    Spans of the source's IDENTIFYING labels become each note's `identifiers`, also of notes that stay unlabelled for
+    the task: whoever decides what leaves should know all that is known. Gold is drawn from patients all of whose notes
+    are labelled, unless it has a source of its own. With fewer notes than the sizes add up to, the sizes shrink in
+    proportion.
     """
     _check(config)
     split, losses = config["split"], Counter()
-    notes = _read(config["notes"], task, losses)
+    notes = _read(config["notes"], task, identifying, losses)
     if "gold" in config:
-        gold, sizes = _own_gold(_read(config["gold"], task, losses), notes, split)
+        gold, sizes = _own_gold(_read(config["gold"], task, identifying, losses), notes, split)
     else:
         gold, sizes = _drawn_gold(notes, split)
     patients = {note.patient for note in gold}
@@ -77,14 +79,21 @@ def partition(config: Mapping[str, Any], task: Task) -> Partition:
     )
 
 
-def _read(source: Mapping[str, Any], task: Task, losses: Counter[str]) -> list[Note]:
-    found = read_corpus(Path(source["path"]), source["format"], losses)
+def _read(source: Mapping[str, Any], task: Task, identifying: Collection[str], losses: Counter[str]) -> list[Note]:
+    found = _with_identifiers(read_corpus(Path(source["path"]), source["format"], losses), identifying)
     if names := source.get("labels"):
         found = (_renamed(note, names, losses) for note in found)
     notes = list(task.restrict(found))
     if not notes:
         raise UserError(f"{source['path']} holds no notes", "Check path and format of the corpus config")
     return notes
+
+
+def _with_identifiers(notes: Iterable[Note], identifying: Collection[str]) -> Iterator[Note]:
+    """NOTES with the spans of IDENTIFYING labels set aside before the task's names and labels decide what stays."""
+    for note in notes:
+        marked = tuple(span for span in note.spans or () if span.label in identifying)
+        yield replace(note, identifiers=tuple(sorted({*note.identifiers, *marked})))
 
 
 def _renamed(note: Note, names: Mapping[str, str], losses: Counter[str]) -> Note:

@@ -1,4 +1,4 @@
-"""Notes as JSON lines in Prodigy's shape: `text`, `spans`, `meta`."""
+"""Notes as JSON lines in Prodigy's shape: `text`, `spans`, `meta`; private ones also have `identifiers`, as spans."""
 
 import json
 from collections.abc import Iterable, Iterator
@@ -50,8 +50,14 @@ def to_dict(note: Note) -> dict[str, Any]:
     """NOTE in Prodigy's shape; `spans` is left out where nobody labelled the note."""
     row: dict[str, Any] = {"id": note.id, "text": note.text}
     if note.spans is not None:
-        row["spans"] = [{"start": s.start, "end": s.end, "label": s.label} for s in note.spans]
+        row["spans"] = _spans_to_list(note.spans)
+    if note.identifiers:
+        row["identifiers"] = _spans_to_list(note.identifiers)
     return row | {"meta": dict(note.meta)}
+
+
+def _spans_to_list(spans: Iterable[Span]) -> list[dict[str, Any]]:
+    return [{"start": s.start, "end": s.end, "label": s.label} for s in spans]
 
 
 def _note_from(line: str, where: str, default_id: str) -> Note:
@@ -66,12 +72,16 @@ def _note_from(line: str, where: str, default_id: str) -> Note:
         raise UserError(f"{where}: no 'text'", "Each line needs a 'text' of type string")
     if not isinstance(meta, dict):
         raise UserError(f"{where}: 'meta' is no object", 'Write "meta": {"patient": ...}')
-    if spans is not None:
-        try:
-            spans = tuple(sorted(Span(_integer(s["start"]), _integer(s["end"]), str(s["label"])) for s in spans))
-        except (KeyError, TypeError, ValueError):
-            raise UserError(f"{where}: a span lacks start, end or label", "Offsets are integers") from None
-    return Note(str(row.get("id") or meta.get("id") or default_id), text, spans, meta)
+    spans = None if spans is None else _spans_from(spans, where)
+    identifiers = _spans_from(row.get("identifiers") or (), where)
+    return Note(str(row.get("id") or meta.get("id") or default_id), text, spans, meta, identifiers)
+
+
+def _spans_from(rows: Any, where: str) -> tuple[Span, ...]:
+    try:
+        return tuple(sorted(Span(_integer(s["start"]), _integer(s["end"]), str(s["label"])) for s in rows))
+    except (KeyError, TypeError, ValueError):
+        raise UserError(f"{where}: a span lacks start, end or label", "Offsets are integers") from None
 
 
 def _integer(value: Any) -> int:

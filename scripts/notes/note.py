@@ -21,12 +21,15 @@ class Note:
     """One clinical note. `spans` is None for a note that nobody labelled, and () for one in which nothing was found.
 
     `meta` is what the record system knows beside the text; `meta["patient"]` is the unit of splitting.
+    `identifiers` are what people labelled as identifying, whatever the task: for the gate's eyes alone. No prompt, no
+    prefix and no note that is made from another one carries them on.
     """
 
     id: str
     text: str
     spans: tuple[Span, ...] | None = None
     meta: Mapping[str, Any] = field(default_factory=dict)
+    identifiers: tuple[Span, ...] = ()
 
     @property
     def patient(self) -> str:
@@ -50,7 +53,8 @@ class Note:
 def check_note(note: Note, where: str) -> Note:
     """NOTE itself if it is sound, else a UserError that begins with WHERE (file and line).
 
-    Sound: text that UTF-8 can carry, without NUL, not blank; spans inside the text, not empty, not overlapping.
+    Sound: text that UTF-8 can carry, without NUL, not blank; spans and identifiers inside the text, not empty, with a
+    label; spans not overlapping.
     """
     if not note.text.strip():
         raise UserError(f"{where}: the text is empty", "Remove the note or give it a text")
@@ -62,17 +66,23 @@ def check_note(note: Note, where: str) -> Note:
         raise UserError(f"{where}: a lone surrogate at character {e.start}", "Export the note again as UTF-8") from None
     last_end = 0
     for span in sorted(note.spans or ()):
-        if not 0 <= span.start < span.end <= len(note.text):
-            raise UserError(
-                f"{where}: span {span.start}-{span.end} lies outside the text of {len(note.text)} characters",
-                "Offsets count characters, end exclusive",
-            )
-        if not span.label:
-            raise UserError(f"{where}: span {span.start}-{span.end} has no label", "Give each span a 'label'")
+        _check_span(span, len(note.text), where)
         if span.start < last_end:
             raise UserError(
                 f"{where}: span {span.start}-{span.end} overlaps the one before it",
                 "Keep one of two overlapping spans",
             )
         last_end = span.end
+    for span in note.identifiers:
+        _check_span(span, len(note.text), where)
     return note
+
+
+def _check_span(span: Span, length: int, where: str) -> None:
+    if not 0 <= span.start < span.end <= length:
+        raise UserError(
+            f"{where}: span {span.start}-{span.end} lies outside the text of {length} characters",
+            "Offsets count characters, end exclusive",
+        )
+    if not span.label:
+        raise UserError(f"{where}: span {span.start}-{span.end} has no label", "Give each span a 'label'")

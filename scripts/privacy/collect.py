@@ -14,6 +14,7 @@ from scripts.notes.note import Note
 from scripts.notes.step import load_config
 
 from .dates import MonthNames, dates_in, find_dates
+from .formats import NumberFormat, find_numbers, read_formats
 from .keys import Collector, Identifiers, Kind, keys_of
 from .normalize import plain, tokenize
 
@@ -27,9 +28,11 @@ _PHONE = re.compile(r"(?<![\w/])(?:\+|\()?\d(?:[ .()-]{0,2}\d){8,}(?![\w/])")
 class IdentifierPolicy:
     """Where direct identifiers stand: meta keys, index columns and labels, each with its kind; how dates are written.
 
-    A kind is name, number (record, telephone, e-mail), address or birth. Nothing is proved by the full names in the
-    file `public_names`, nor by single given names and surnames that are common in one of `public_locales`. `index` is a
-    CSV with a column `patient` and columns named as the meta keys. `birth_cues` are the words before a birth date.
+    A kind is name, number (record, telephone, e-mail), address or birth. `formats` are files of national number formats
+    (configs/identifiers), which are found in the text by shape and check digits. Nothing is proved by the full names in
+    the file `public_names`, nor by single given names and surnames that are common in one of `public_locales`.
+    `index` is a CSV with a column `patient` and columns named as the meta keys. `birth_cues` are the words before a
+    birth date.
     """
 
     meta: Mapping[str, str]
@@ -39,13 +42,16 @@ class IdentifierPolicy:
     index: str | None = None
     public_names: str | None = None
     public_locales: list[str] = field(default_factory=list)
+    formats: list[str] = field(default_factory=list)
     month_names: MonthNames = field(init=False, repr=False, compare=False)
+    number_formats: list[NumberFormat] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self):
         for name, kind in [*self.meta.items(), *self.labels.items()]:
             if kind not in get_args(Kind):
                 raise ValueError(f"[identifiers]: {name} is of kind '{kind}'; kinds are {', '.join(get_args(Kind))}")
         object.__setattr__(self, "month_names", MonthNames(self.months))
+        object.__setattr__(self, "number_formats", [f for path in self.formats for f in read_formats(Path(path))])
 
     def collect(self, notes: Iterable[Note], with_labels: bool = True) -> Identifiers:
         """The direct identifiers of NOTES; WITH_LABELS false leaves the human labels out, to measure what is missed."""
@@ -62,8 +68,8 @@ class IdentifierPolicy:
         return found.finish()
 
     def labelled(self, note: Note) -> Iterator[tuple[Kind, str]]:
-        """The identifiers that human labels mark in NOTE."""
-        for span in note.spans or ():
+        """The identifiers that human labels mark in NOTE: those of its task, and those that `prepare` set aside."""
+        for span in sorted({*(note.spans or ()), *note.identifiers}):
             if span.label in self.labels:
                 yield self.labels[span.label], note.mention(span)
 
@@ -118,6 +124,7 @@ class IdentifierPolicy:
         for match in [*_LONG_NUMBER.findall(text), *(m.group() for m in _PHONE.finditer(text))]:
             if not dates_in(match, self.month_names):
                 yield "number", match
+        yield from (("number", number) for number in find_numbers(text, self.number_formats))
         spelled = plain(text)
         for cue in self.birth_cues:
             for match in re.finditer(rf"\b{re.escape(plain(cue))}\b", spelled):

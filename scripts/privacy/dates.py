@@ -8,6 +8,7 @@ from .normalize import Token, plain, tokenize
 MAX_GAP = 3  # characters between two tokens of one date or identifier: ", " or " / "
 MAX_FILLERS = 2  # "12 de marzo de 1951", "March 12th 1951"
 MAX_SUFFIX = 4  # inflection: Estonian "märtsil"
+YEAR_MONTH_DAY = frozenset("年月日년월일")  # after each number of a Chinese, Japanese or Korean date
 
 
 class MonthNames:
@@ -17,6 +18,7 @@ class MonthNames:
         """YEARS: for each language its twelve names in one string, January first."""
         self._full: dict[str, int] = {}
         self._short: dict[str, int] = {}
+        self._asked: dict[str, int | None] = {}  # texts repeat their words
         for names in years:
             words = plain(names).split()
             if len(words) != 12:
@@ -27,6 +29,11 @@ class MonthNames:
 
     def number(self, word: str) -> int | None:
         """1 to 12, or None if WORD (in plain spelling) names no month."""
+        if word not in self._asked:
+            self._asked[word] = self._look_up(word)
+        return self._asked[word]
+
+    def _look_up(self, word: str) -> int | None:
         if found := self._full.get(word) or self._short.get(word):
             return found
         stems = (word[:n] for n in range(len(word) - 1, max(2, len(word) - MAX_SUFFIX - 1), -1))
@@ -61,6 +68,8 @@ def _date_at(tokens: Sequence[Token], first: int, months: MonthNames) -> tuple[i
             parts.append(word)
         elif month := months.number(word):
             parts.append(month)
+        elif word in YEAR_MONTH_DAY:
+            continue
         elif len(word) <= 3 and n_fillers < MAX_FILLERS:
             n_fillers += 1
         else:

@@ -1,5 +1,7 @@
 """The gate: runs the policy's checks, drops the notes that break them, runs once more, and never passes on a doubt."""
 
+import hashlib
+import inspect
 import traceback
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -8,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from scripts.notes.errors import UserError
+from scripts.notes.files import files_named_in, hashes_of
 from scripts.notes.note import Note
 from scripts.notes.step import load_config
 
@@ -63,6 +66,7 @@ class Report:
     def to_json(self) -> dict[str, Any]:
         """What metrics/audit.json holds, less the hashes."""
         n_dropped = self.dropped.total()
+        scenarios = {check.id: scenario_of(check) for check in self.policy.checks}
         return {
             "verdict": self.verdict,
             "policy": self.policy.name,
@@ -74,7 +78,7 @@ class Report:
                 "dropped": share(n_dropped, self.n_synthetic) | {"max_share": self.policy.max_dropped},
                 "n_released": len(self.released) if self.verdict == "PASS" else 0,
             },
-            "checks": [result.to_json() for result in self.results],
+            "checks": [{**result.to_json(), "scenario": scenarios.get(result.id, "")} for result in self.results],
             "before_dropping": {result.id: result.verdict for result in self.first},
         }
 
@@ -105,6 +109,12 @@ def load_policy(path: Path) -> Policy:
     if not policy.required or not set(policy.required) <= set(CHECKS):
         raise UserError(f"{path}: 'required' names no check of {', '.join(CHECKS)}", "Name the checks that must pass")
     return policy
+
+
+def hash_of_files_named(path: Path) -> str:
+    """One sha256 over all files that the policy at PATH names: number formats, an index, public names."""
+    found = hashes_of(files_named_in(load_config(path)))
+    return hashlib.sha256("".join(sorted(found.values())).encode()).hexdigest()
 
 
 def run_gate(policy: Policy, evidence: Evidence, on_check: Callable[[], object] = lambda: None) -> Report:
@@ -157,6 +167,11 @@ def judge(policy: Policy, results: Sequence[Result]) -> Verdict:
 def not_passed(policy: Policy, results: Sequence[Result]) -> list[str]:
     """The checks that stand in the way: required ones that did not pass, and others that failed or could not decide."""
     return [r.id for r in results if r.verdict != "PASS" and (r.id in policy.required or r.verdict != "NOT_RUN")]
+
+
+def scenario_of(check: Check) -> str:
+    """What the attacker of CHECK says: the first paragraph of its class docstring."""
+    return " ".join((inspect.getdoc(type(check)) or "").split("\n\n")[0].split()).strip('" ')
 
 
 def _where(error: Exception) -> str:

@@ -1,7 +1,7 @@
-"""G1: direct identifiers of the private notes in the synthetic ones."""
+"""G1: direct identifiers of private, holdout and gold patients in the synthetic notes."""
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -12,16 +12,18 @@ from scripts.notes.note import Note
 from .check import Evidence, Result
 from .collect import IdentifierPolicy
 from .figures import exceeds, share
-from .keys import HARD, keys_of
-from .normalize import searchable, tokenize
+from .keys import HARD, Identifiers, keys_of
+from .normalize import Token, searchable, tokenize
 from .search import Finder, Hit
 
 MEANING = (
     "Somebody who reads the released notes could meet a private patient's record number, telephone, e-mail, street, "
-    "birth date or full name, even misspelt by one character. A pass proves nothing for identifiers that are not on "
+    "birth date or full name, even misspelt by one character, or one of a patient whose notes the generator never had. "
+    "A pass proves nothing for identifiers that are not on "
     "the list: see its recall, and how many values cannot be searched for. Birth dates and misspellings count unless "
     "the holdout notes, which can have them by chance only, hold them as often."
 )
+OF_OTHERS = "identifier: of a holdout or gold patient"
 
 
 @spacy.registry.misc("clinical.g1_identifiers.v1")
@@ -46,6 +48,9 @@ class DirectIdentifiers:
         offenders = {id: "identifier: " + ", ".join(found) for id, found in manners.items()}
         if self.fail_on_name_parts:
             offenders |= {id: "identifier: part of a name" for id in parts if id not in offenders}
+        others = find_others(self.identifiers, evidence)
+        of_others = [id for id, hits in others.hits.items() if hits]
+        offenders |= {id: OF_OTHERS for id in of_others if id not in offenders}
         n = len(evidence.synthetic)
         figures = {
             "n_identifiers": dict(leaks.known.n_values),
@@ -55,11 +60,23 @@ class DirectIdentifiers:
             "notes_by_kind": dict(sorted(Counter(m for found in manners.values() for m in found).items())),
             "notes_by_chance": leaks.by_chance,
             "notes_with_part_of_a_name": share(len(parts), n),
+            "n_identifiers_of_others": dict(others.known.n_values),
+            "notes_with_identifier_of_others": share(len(of_others), n),
             "recall_of_the_list": recall_of_list(self.identifiers, evidence.private),
         }
         verdict = "FAIL" if offenders else "PASS" if leaks.known.n_values else "INCONCLUSIVE"
         meaning = "Not decided: no identifier of the private notes is known." if verdict == "INCONCLUSIVE" else MEANING
         return Result(self.id, self.name, verdict, figures, meaning, offenders)
+
+
+@dataclass(frozen=True)
+class Found:
+    """Which of the identifiers KNOWN stand in each synthetic note and are not EXCUSED, nor chance (`by_chance`)."""
+
+    known: Identifiers
+    excused: frozenset[str]
+    hits: Mapping[str, list[Hit]]
+    by_chance: Mapping[str, dict[str, Any]]
 
 
 class Leaks:
@@ -72,16 +89,9 @@ class Leaks:
 
     def __init__(self, policy: IdentifierPolicy, evidence: Evidence):
         self.known = policy.collect(evidence.private)
-        finder = Finder(self.known, policy.month_names)
         control = [tokenize(searchable(note)) for note in evidence.holdout]
-        held = [finder.find(tokens) for tokens in control]
-        own = {key for key in self.known.own if self.known.keys[key] in HARD}
-        public = policy.public_keys() & set(self.known.keys)
-        self.excused = (public | {hit.key for hits in held for hit in hits if hit.exact}) - own
-        found = {note.id: finder.find(tokenize(searchable(note))) for note in evidence.synthetic}
-        found = {id: [hit for hit in hits if hit.key not in self.excused] for id, hits in found.items()}
-        self.by_chance = _by_chance(list(found.values()), held)
-        self.hits = {id: [hit for hit in hits if hit.manner not in self.by_chance] for id, hits in found.items()}
+        found = _find(policy, self.known, control, evidence.synthetic)
+        self.excused, self.hits, self.by_chance = found.excused, found.hits, found.by_chance
         self._parts = self.known.parts - {token.text for tokens in control for token in tokens}
         self._rare = self._parts - policy.public_parts()
 
@@ -94,14 +104,48 @@ class Leaks:
         return any(token.text in self._rare for token in tokenize(searchable(note)))
 
 
-def _by_chance(synthetic: list[list[Hit]], holdout: list[list[Hit]]) -> dict[str, dict[str, Any]]:
+def find_others(policy: IdentifierPolicy, evidence: Evidence) -> Found:
+    """Which identifiers of holdout and gold patients stand in the synthetic notes and are not excused.
+
+    The generator never saw these patients: what it writes of them is chance, and what is no chance came another way (an
+    opening, a list, a slot, a mistaken file), which copies it as it is. So misspellings and parts of names do not
+    count, and the private notes take the part that the holdout has for `Leaks`: what they hold as well is a doctor or a
+    ward that the generator may have learned, and is G1's to judge as theirs; never excused is a number or address that
+    the record system knows as a holdout or gold patient's own.
+    """
+    known = policy.collect([*evidence.holdout, *evidence.gold])
+    control = [tokenize(searchable(note)) for note in evidence.private]
+    return _find(policy, known, control, evidence.synthetic, near=False)
+
+
+def _find(
+    policy: IdentifierPolicy,
+    known: Identifiers,
+    control: Sequence[Sequence[Token]],
+    synthetic: Sequence[Note],
+    near: bool = True,
+) -> Found:
+    """What of KNOWN stands in SYNTHETIC, less what the notes CONTROL, of other patients, hold as well."""
+    finder = Finder(known, policy.month_names, near)
+    held = [finder.find(tokens) for tokens in control]
+    own = {key for key in known.own if known.keys[key] in HARD}
+    public = policy.public_keys() & set(known.keys)
+    excused = frozenset((public | {hit.key for hits in held for hit in hits if hit.exact}) - own)
+    found = {note.id: finder.find(tokenize(searchable(note))) for note in synthetic}
+    found = {id: [hit for hit in hits if hit.key not in excused] for id, hits in found.items()}
+    by_chance = _by_chance(list(found.values()), held)
+    hits = {id: [hit for hit in hits if hit.manner not in by_chance] for id, hits in found.items()}
+    return Found(known, excused, hits, by_chance)
+
+
+def _by_chance(synthetic: list[list[Hit]], control: list[list[Hit]]) -> dict[str, dict[str, Any]]:
     """The manners of hit that both sides have, SYNTHETIC not significantly more often, with the shares of notes."""
-    sides = [[{h.manner for h in hits if h.may_be_chance} for hits in side] for side in (synthetic, holdout)]
-    in_synthetic, in_holdout = (Counter(m for manners in side for m in manners) for side in sides)
+    sides = [[{h.manner for h in hits if h.may_be_chance} for hits in side] for side in (synthetic, control)]
+    in_synthetic, in_control = (Counter(m for manners in side for m in manners) for side in sides)
     return {
-        manner: {"synthetic": share(count, len(synthetic)), "holdout": share(in_holdout[manner], len(holdout))}
+        manner: {"synthetic": share(count, len(synthetic)), "holdout": share(in_control[manner], len(control))}
         for manner, count in in_synthetic.items()
-        if in_holdout[manner] and not exceeds(count, len(synthetic), in_holdout[manner], len(holdout))
+        if in_control[manner] and not exceeds(count, len(synthetic), in_control[manner], len(control))
     }
 
 

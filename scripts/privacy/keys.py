@@ -8,13 +8,13 @@ from datetime import date
 from typing import Literal
 
 from .dates import MonthNames, dates_in
-from .normalize import squeeze, tokenize
+from .normalize import squeeze, tokenize, weight
 
 Kind = Literal["name", "number", "address", "birth"]
 
 # Hard identifiers of the patient stay leaks even where the control notes hold them too.
 HARD = ("number", "address")
-MIN_LENGTH = 5  # letters and digits; shorter identifiers occur by chance and cannot be searched for
+MIN_LENGTH = 5  # in letters and digits (`weight`); shorter identifiers occur by chance and cannot be searched for
 MIN_DIGITS = 6  # of a number without its letters ("HN 4821-0093" as 48210093)
 MIN_PART = 4  # letters of a given name or surname by itself
 
@@ -76,9 +76,12 @@ def keys_of(kind: Kind, value: str) -> set[str]:
     words = [t.text for t in tokenize(value)]
     spelled = "".join(words)
     if kind == "name":
-        # A full name has two parts that are more than initials; "Halloran, Margaret" is a rotation of it.
+        # A full name has two parts that are more than initials; "Halloran, Margaret" is a rotation of it. Where
+        # no spaces are written it is one word, of two characters at least.
+        words = _name_words(value)
         parts = [w for w in words if len(w) > 1]
-        if len(parts) < 2 or len(spelled) < MIN_LENGTH:
+        is_unspaced = any(t.is_character for t in tokenize(value))
+        if len(parts) < (1 if is_unspaced else 2) or weight(spelled) < MIN_LENGTH:
             return set()
         return {"".join(form[i:] + form[:i]) for form in (words, parts) for i in range(len(form))}
     if kind == "address":
@@ -88,10 +91,22 @@ def keys_of(kind: Kind, value: str) -> set[str]:
     if not digits and "@" not in value:
         return set()
     keys = {spelled, digits} if len(digits) >= MIN_DIGITS and "@" not in value else {spelled}
-    return {key for key in keys if len(key) >= MIN_LENGTH}
+    return {key for key in keys if weight(key) >= MIN_LENGTH}
+
+
+def _name_words(value: str) -> list[str]:
+    """The words of a name; characters of a script without spaces are a word as far as they stand together."""
+    words: list[str] = []
+    for token in tokenize(value):
+        if words and token.is_character and not token.gap:
+            words[-1] += token.text
+        else:
+            words.append(token.text)
+    return words
 
 
 def _is_street(part: str) -> bool:
-    words = [t.text for t in tokenize(part)]
-    n_words = sum(w.isalpha() and len(w) > 1 for w in words)
-    return n_words >= 2 and any(w.isdigit() for w in words) and len("".join(words)) >= 8
+    tokens = tokenize(part)
+    # Two words, or as many characters of a script without spaces as tell as much.
+    n_words = sum((t.is_character or len(t.text) > 1) and t.text.isalpha() for t in tokens)
+    return n_words >= 2 and any(t.text.isdigit() for t in tokens) and weight(squeeze(part)) >= 8

@@ -34,7 +34,13 @@ _ESCAPE = re.compile(r"\\u([0-9a-fA-F]{4})|\\x([0-9a-fA-F]{2})|\\[nrt]")
 _CONTROL = re.compile(rb"[\x00-\x08\x0e-\x1f]")
 # Runs that could be text inside weights, pickles and msgpack: UTF-8, Latin-1, UTF-16 of either order.
 _RUNS = (
-    (re.compile(rb"(?:[\x20-\x7e]|[\xc3-\xdf][\x80-\xbf]|[\xe0-\xef][\x80-\xbf]{2}|\xcc[\x80-\xbf]){6,}"), "utf8"),
+    (
+        re.compile(
+            rb"(?:[\x20-\x7e]|[\xc3-\xdf][\x80-\xbf]|[\xe0-\xef][\x80-\xbf]{2}|\xcc[\x80-\xbf]){6,}"
+            rb"|(?:[\xe3-\xed][\x80-\xbf]{2}){2,}"  # a Chinese, Japanese or Korean name is short
+        ),
+        "utf8",
+    ),
     (re.compile(rb"[A-Za-z0-9 .,'@\-\xc0-\xff]{6,}"), "latin1"),
     (re.compile(rb"(?:[\x20-\x7e\xa0-\xff]\x00|[\x00-\xff][\x01-\x05]){6,}"), "utf-16-le"),
     (re.compile(rb"(?:\x00[\x20-\x7e\xa0-\xff]|[\x01-\x05][\x00-\xff]){6,}"), "utf-16-be"),

@@ -11,15 +11,30 @@ from scripts.notes.note import Note
 
 # Letters that Unicode does not decompose, in their usual plain spelling.
 _PLAIN = {"ø": "o", "ł": "l", "đ": "d", "ð": "d", "ı": "i", "æ": "ae", "œ": "oe", "þ": "th", "ħ": "h"}
-_TOKEN = re.compile(r"[^\W\d_]+|\d+")
+# Scripts that put no space between words: Han, kana, Hangul (whose particles cling to a name).
+_UNSPACED = (
+    r"\u3041-\u309f\u30a1-\u30fa\u30fc-\u30ff\u31f0-\u31ff\u3400-\u4dbf\u4e00-\u9fff"
+    r"\uac00-\ud7a3\uf900-\ufaff\U00020000-\U0003ffff"
+)
+_UNSPACED_CHARACTER = re.compile(f"[{_UNSPACED}]")
+_TOKEN = re.compile(rf"[{_UNSPACED}]|[^\W\d_{_UNSPACED}]+|\d+")
+CHARACTER_WEIGHT = 3  # an unspaced character tells as much as so many letters
 
 
 @dataclass(frozen=True, slots=True)
 class Token:
-    """A run of letters or a run of digits in normalised text; GAP counts the characters since the token before."""
+    """A run of letters or of digits in normalised text, or one character of a script that puts no space between words.
+
+    GAP counts the characters since the token before.
+    """
 
     text: str
     gap: int
+
+    @property
+    def is_character(self) -> bool:
+        """Whether the token is one Chinese, Japanese or Korean character, part of a word whose ends nobody marks."""
+        return bool(_UNSPACED_CHARACTER.match(self.text))
 
 
 def plain(text: str) -> str:
@@ -27,6 +42,7 @@ def plain(text: str) -> str:
     folded = unicodedata.normalize("NFKD", unicodedata.normalize("NFKC", text).casefold())
     if not folded.isascii():
         folded = folded.translate({ord(c): _plain_character(c) for c in set(folded)})
+        folded = unicodedata.normalize("NFC", folded)  # a Korean syllable is one character again
     return " ".join(folded.split())
 
 
@@ -50,6 +66,11 @@ def tokenize(text: str) -> list[Token]:
 def squeeze(text: str) -> str:
     """TEXT in plain spelling, letters and digits only: "Pérez-Ruiz, Ana" gives "perezruizana"."""
     return "".join(token.text for token in tokenize(text))
+
+
+def weight(key: str) -> int:
+    """How much KEY tells, in letters: short keys occur by chance."""
+    return len(key) + (CHARACTER_WEIGHT - 1) * (0 if key.isascii() else len(_UNSPACED_CHARACTER.findall(key)))
 
 
 def searchable(note: Note) -> str:

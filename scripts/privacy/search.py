@@ -8,10 +8,10 @@ from rapidfuzz.distance import Levenshtein
 
 from .dates import MAX_GAP, MonthNames, find_dates
 from .keys import Identifiers, Kind
-from .normalize import Token
+from .normalize import Token, tokenize
 
 PHONE_DIGITS = 9  # a telephone number without its country's prefix
-MAX_TOKENS = 16  # a telephone number written digit by digit
+MAX_TOKENS = 16  # a telephone number written digit by digit; keys of single characters may need more
 MIN_SPLIT_DIGITS = 7  # shorter numbers must stand in one piece: "120/80 96" is no record number
 # Shorter ones, the key or what is found, are neighbours of each other by chance.
 MIN_NEAR_LETTERS, MIN_NEAR_DIGITS = 7, 8
@@ -56,6 +56,7 @@ class Finder:
         self._phones = {key[-PHONE_DIGITS:]: key for key in self._keys if key.isdigit() and len(key) >= PHONE_DIGITS}
         self._openings = {key[:4] for key in self._keys}
         self._longest = max(map(len, self._keys), default=0) + near
+        self._most_tokens = max([MAX_TOKENS, *(len(tokenize(key)) + near for key in self._keys if not key.isascii())])
         for key in self._keys if near else ():
             if len(key) >= _min_near(key):
                 self._heads[key[: len(key) // 2]].append(key)
@@ -70,7 +71,7 @@ class Finder:
     def _find_keys(self, tokens: Sequence[Token]) -> Iterator[Hit]:
         for first in range(len(tokens)):
             window = ""
-            for last in range(first, min(first + MAX_TOKENS, len(tokens))):
+            for last in range(first, min(first + self._most_tokens, len(tokens))):
                 if last > first and tokens[last].gap > MAX_GAP:
                     break
                 window += tokens[last].text

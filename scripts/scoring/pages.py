@@ -1,4 +1,4 @@
-"""The two pages: one that may leave the building, one that must not."""
+"""The pages: those that may leave the building, and the one that must not."""
 
 from collections.abc import Mapping, Sequence
 from functools import cache
@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 from scripts.notes.note import Note, Span
 
+from .audit_page import describe_audit
 from .chart import draw_scores, frequent_labels
 from .disagreements import find_disagreements
 from .marks import PALETTE, Mark, render_note
 from .spans import MEASURES
+from .words import show_decimal, show_figure, show_words
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -74,6 +76,11 @@ def render_annotators(card: Mapping[str, Any]) -> str:
     return _render("annotators.html.jinja", title="Annotators", card=card, chart=chart)
 
 
+def render_audit(audit: Mapping[str, Any]) -> str:
+    """The gate's AUDIT for the person who signs: numbers, and ids of synthetic notes."""
+    return _render("audit.html.jinja", title="Privacy audit", **describe_audit(audit))
+
+
 def _compare(gold: Note, predicted: Note, labels: Sequence[str], anchor: str) -> dict[str, Any]:
     """What the template needs of one note; a mark's link is ANCHOR with the row and the offset."""
     found = find_disagreements(gold, predicted)
@@ -113,34 +120,3 @@ def _environment() -> "Environment":
     )
     environment.filters.update(decimal=show_decimal, figure=show_figure, words=show_words)
     return environment
-
-
-def show_decimal(value: float | None) -> str:
-    """VALUE with three decimals; a dash for an undefined score."""
-    return "–" if value is None else f"{value:.3f}".replace("-", "−")
-
-
-def show_figure(value: Any) -> str:
-    """Any figure of a JSON file for a reader: numbers short, an interval as "a to b", lists and objects joined."""
-    match value:
-        case None:
-            return "–"
-        case bool():
-            return "yes" if value else "no"
-        case int() | float():
-            return (f"{value:,.0f}" if value % 1 == 0 else f"{value:.4g}").replace("-", "−")
-        case [int() | float() as low, int() | float() as high]:
-            return f"{show_figure(low)} to {show_figure(high)}"
-        case [str(), str(), str(), str(), *_]:
-            return f"{len(value)} of them"  # ids, such as those of the notes that were dropped
-        case list() | tuple():
-            return ", ".join(map(show_figure, value)) or "none"
-        case Mapping():
-            return ", ".join(f"{show_words(key)} {show_figure(v)}" for key, v in value.items()) or "none"
-        case _:
-            return str(value)
-
-
-def show_words(name: str) -> str:
-    """A key of a JSON file as words: `n_notes` → "notes"."""
-    return str(name).removeprefix("n_").replace("_", " ")

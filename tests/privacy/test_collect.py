@@ -25,6 +25,15 @@ ROOT = Path(__file__).resolve().parent.parent.parent
         ("number", "bleep", set()),
         ("address", "14 Quillon Lane, Ashmere", {"14quillonlaneashmere", "14quillonlane"}),
         ("address", "Ashmere", set()),
+        ("name", "Řehoř Ğüler-Ångström", {"rehorgulerangstrom", "gulerangstromrehor", "angstromrehorguler"}),
+        ("name", "Иван Ёлкин", {"иванелкин", "елкиниван"}),
+        ("name", "И. Ёлкин", set()),
+        ("name", "王小明", {"王小明"}),
+        ("name", "山田 太郎", {"山田太郎", "太郎山田"}),
+        ("name", "김민수", {"김민수"}),
+        ("name", "王", set()),
+        ("address", "東京都新宿区西新宿2丁目8番1号", {"東京都新宿区西新宿2丁目8番1号"}),
+        ("number", "北京市 48210093", {"北京市48210093", "48210093"}),
     ],
 )
 def test_keys(kind, value, keys):

@@ -29,6 +29,9 @@ DAY = date(1951, 3, 12)
         "12. märtsil 1951",
         "1951 Mar 12",
         "DOB:12 Mar\n1951.",
+        "1951年3月12日",
+        "生於1951年 3月 12日。",
+        "1951년 3월 12일",
     ],
 )
 def test_one_day_in_many_forms(written):

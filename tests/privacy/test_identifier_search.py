@@ -49,6 +49,25 @@ def test_names_end_at_the_edges_of_words():
     assert found(finder, "banal eel, ana leena") == set()
 
 
+@pytest.mark.parametrize(
+    ("key", "texts", "others"),
+    [
+        ("иванелкин", ["осмотрен ИВАН ЁЛКИН, 44", "Иван\nЕлкин."], ["Иван Ёлкина", "Диван Ёлкин"]),
+        ("王小明", ["患者王小明于三月入院", "王 小明", "王小\n明"], ["王小红", "小明王"]),
+        ("山田太郎", ["山田太郎さんは", "山田　太郎"], ["山田次郎"]),
+        ("김민수", ["환자 김민수는 3월에", "김 민수"], ["김민호"]),
+        ("東京都新宿区西新宿2丁目8番1号", ["住所:東京都新宿区西新宿２丁目８番１号。"], ["東京都新宿区"]),
+    ],
+)
+def test_names_in_other_scripts(key, texts, others):
+    for text in texts:
+        assert (key, True) in found(make_finder(key), text) | found(make_finder(key, near=False), text)
+        assert (key, True) in found(make_finder(key, near=False), text)
+    for text in others:
+        assert (key, True) not in found(make_finder(key), text)
+        assert found(make_finder(key), text) == set() or key == "иванелкин"
+
+
 @pytest.mark.parametrize("text", ["zbigniew hallorann", "Zbigniev Halloran", "Zbigniiew Halloran", "Zbigniew Haloran"])
 def test_one_mistyped_letter(text):
     assert found(make_finder("zbigniewhalloran"), text) == {("zbigniewhalloran", False)}

@@ -7,10 +7,10 @@ from dataclasses import replace
 
 import pytest
 
-from scripts.notes.note import Note
+from scripts.notes.note import Note, Span
 from scripts.privacy.check import Evidence
 from scripts.privacy.figures import share
-from scripts.privacy.identifiers import recall_of_list
+from scripts.privacy.identifiers import OF_OTHERS, recall_of_list
 from scripts.privacy.verbatim import LONG_RUN, RUN_WITH_IDENTIFIER
 
 NAME = "Zbigniew Öberg-Hallorann"
@@ -167,6 +167,53 @@ def test_what_the_holdout_holds_as_well_is_excused_unless_it_is_the_patients_own
     evidence = replace(clean, holdout=(*clean.holdout, held), synthetic=(*clean.synthetic, *synthetic))
     assert set(policy.checks[1](evidence).offenders) == {"record", "run"}
     assert set(replace(policy.checks[2], n_lcs_notes=1)(evidence).offenders) == set()
+
+
+OTHER = Note(
+    "h",
+    "Dr Quirina Aspel-Tromp saw him; ward 0271 998 441 22. Kasimir Nordquell, DOB 03/02/1948, HN 5519-4402",
+    (Span(3, 22, "PERSON"),),
+    {"patient": "H9", "name": "Kasimir Nordquell", "record": "HN 5519-4402", "born": "1948-02-03"},
+)
+OF_THE_OTHER = {
+    "name": "seen with K. and Kasimir Nordquell",
+    "record": "chart 55194402",
+    "birth": "DOB 3 Feb 1948",
+    "doctor": "Dr Quirina Aspel-Tromp",
+    "ward": "ring 0271 998 44122",
+}
+
+
+@pytest.mark.parametrize("side", ["holdout", "gold"])
+def test_patients_whom_the_generator_never_had_are_looked_for_as_well(clean, policy, side):
+    """Exactly: a misspelling or a surname alone of somebody whom the generator cannot know is chance."""
+    harmless = {"mistyped": "Kasimir Nordqvell", "surname": "Mr Nordquell", "date": "DOB 4 Feb 1948"}
+    notes = tuple(Note(what, text) for what, text in {**OF_THE_OTHER, **harmless}.items())
+    evidence = replace(clean, **{side: (*getattr(clean, side), OTHER)}, synthetic=(*clean.synthetic, *notes))
+    result = policy.checks[1](evidence)
+    assert result.offenders == dict.fromkeys(OF_THE_OTHER, OF_OTHERS)
+    assert result.figures["notes_with_identifier_of_others"]["count"] == 5
+    assert result.figures["notes_with_identifier"]["count"] == 0
+
+
+def test_what_private_and_holdout_notes_both_hold_is_a_doctor_or_a_ward(clean, policy):
+    """Either list excuses what the other side holds as well, but for a number that is a patient's own."""
+    both = Note("p", f"{OTHER.text} too", (Span(3, 22, "PERSON"),), {"patient": "P9"})
+    notes = tuple(Note(what, text) for what, text in OF_THE_OTHER.items())
+    evidence = replace(
+        clean, private=(*clean.private, both), holdout=(*clean.holdout, OTHER), synthetic=(*clean.synthetic, *notes)
+    )
+    assert policy.checks[1](evidence).offenders == {"record": OF_OTHERS}
+    # Held by private notes alone it is theirs, and counts as theirs.
+    theirs = policy.checks[1](replace(evidence, holdout=clean.holdout))
+    assert theirs.offenders["doctor"] == "identifier: name" and theirs.offenders["ward"] == "identifier: number"
+    assert OF_OTHERS not in theirs.offenders.values()
+
+
+def test_a_note_that_names_private_and_other_patients_is_reported_as_naming_private_ones(clean, policy):
+    note = Note("both", f"{NAME} and Kasimir Nordquell")
+    evidence = replace(clean, gold=(OTHER,), synthetic=(*clean.synthetic, note))
+    assert policy.checks[1](evidence).offenders == {"both": "identifier: name"}
 
 
 def test_misspellings_that_the_holdout_has_as_often_are_chance(clean, policy):

@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from scripts.notes.note import Note
-from scripts.privacy.normalize import plain, searchable, squeeze, tokenize
+from scripts.privacy.normalize import plain, searchable, squeeze, tokenize, weight
 
 
 @pytest.mark.parametrize(
@@ -18,6 +18,11 @@ from scripts.privacy.normalize import plain, searchable, squeeze, tokenize
         ("٤٨٢١", "4821"),  # Arabic-Indic digits
         ("Øystein Łuka ﬁsh Straße", "oysteinlukafishstrasse"),
         ("İnce ıslak", "inceislak"),
+        ("ЁЛКИН Й.", "елкини"),
+        (unicodedata.normalize("NFD", "Ёлкин й"), "елкини"),
+        ("김 민수", "김민수"),
+        (unicodedata.normalize("NFD", "김민수"), "김민수"),
+        ("ｼﾞｮﾝ・スミス", "ション・スミス".replace("・", "")),  # half-width; voicing marks are accents
     ],
 )
 def test_spellings_that_are_one(written, expected):
@@ -26,6 +31,15 @@ def test_spellings_that_are_one(written, expected):
 
 def test_tokens_end_where_letters_meet_digits():
     assert [(t.text, t.gap) for t in tokenize("Take 40mg (po)")] == [("take", 0), ("40", 1), ("mg", 0), ("po", 2)]
+
+
+def test_characters_of_scripts_without_spaces_are_tokens():
+    assert [t.text for t in tokenize("患者王小明, MRI 3次")] == ["患", "者", "王", "小", "明", "mri", "3", "次"]
+    assert [t.is_character for t in tokenize("明 김 ほ ab 3 Ё")] == [True] * 3 + [False] * 3
+
+
+def test_a_character_weighs_as_three_letters():
+    assert [weight(key) for key in ("", "abc", "王小明", "елкин", "王2")] == [0, 3, 9, 5, 4]
 
 
 def test_a_line_break_is_one_space():

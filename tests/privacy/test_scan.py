@@ -49,6 +49,20 @@ def tarred(data: bytes) -> bytes:
     return stream.getvalue()
 
 
+def test_names_in_other_scripts(identifiers, tmp_path):
+    for name in ("王小明", "Иван Ёлкин", "김민수"):
+        scanner = Scanner(identifiers, [Note("p1", "x", None, {"name": name})], [], "en")
+        places = {
+            "text": f"患者{name}。".encode(),
+            "JSON escapes": json.dumps({"x": name}).encode(),
+            "msgpack": srsly.msgpack_dumps({"who": name, "weights": noise(300)}),
+            "among weights": noise(50_000) + name.encode() + noise(50_000),
+        }
+        for place, data in places.items():
+            assert scan(scanner, tmp_path, planted=data), (name, place)
+        assert not scan(scanner, tmp_path, harmless=noise(200_000) + "王小红".encode())
+
+
 def noise(n: int, seed: int = 0) -> bytes:
     return random.Random(seed).randbytes(n)
 
