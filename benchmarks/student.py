@@ -45,11 +45,11 @@ RATE = "training.optimizer.learn_rate.initial_rate"
 TRIALS = {
     "as shipped": Trial(),
     "learning rate 1e-4": Trial({RATE: 1e-4}),
-    "learning rate 2e-4": Trial({RATE: 2e-4}),
+    "learning rate 3e-4": Trial({RATE: 3e-4}),
     "learning rate 5e-4": Trial({RATE: 5e-4}),
-    "learning rate 2e-4, averaged weights": Trial({RATE: 2e-4, "training.optimizer.use_averages": True}),
-    "480 notes": Trial(n_notes=480),
-    "learning rate 2e-4, 480 notes, 1000 steps": Trial({RATE: 2e-4, **steps(1000)}, n_notes=480),
+    "averaged weights": Trial({"training.optimizer.use_averages": True}),
+    "480 notes, learning rate 3e-4": Trial({RATE: 3e-4}, n_notes=480),
+    "480 notes, 1000 steps": Trial(steps(1000), n_notes=480),
 }
 
 
