@@ -44,6 +44,7 @@ def main(
     private: Path = Opt(..., help="Notes to look for (JSONL)"),
     holdout: Path = Opt(..., help="Notes to look for (JSONL)"),
     gold: Path = Opt(..., help="Notes to look for (JSONL)"),
+    canaries: Path = Opt(..., help="Canaries to look for; empty where there are none (JSONL)"),
     synthetic: Path = Opt(..., help="Notes that the gate was given, for their manifest (JSONL)"),
     silver: Path = Opt(..., help="Folder of the released notes' labels"),
     evaluation: Path = Opt(..., help="The student's scores (metrics/evaluation.json)"),
@@ -71,7 +72,8 @@ def main(
     made = make_datasheet(verdict, scores, read_manifest(synthetic), read_manifest(silver), generator, annotator)
     meta |= {"name": name, "version": version, "license": licence, "datasheet": made}
     trial = notes.pop("released")
-    scanner = Scanner(load_identifier_policy(Path(verdict["config"])), chain(*notes.values()), trial, nlp.lang)
+    policy, looked_for = load_identifier_policy(Path(verdict["config"])), chain(*notes.values())
+    scanner = Scanner(policy, looked_for, trial, nlp.lang, read_notes(canaries))
     with tempfile.TemporaryDirectory() as scratch:
         wheel, counts = make_wheel(nlp, meta, scanner, trial[:N_TRIAL], Path(scratch))
         write_json(wheel.with_name(SBOM), make_sbom(wheel))

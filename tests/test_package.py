@@ -72,14 +72,26 @@ def student(tmp_path_factory) -> Path:
 @pytest.fixture(scope="module")
 def paths(tmp_path_factory, student) -> dict[str, Path]:
     root = tmp_path_factory.mktemp("project")
-    names = ("private", "holdout", "gold", "released", "synthetic", "audit", "evaluation", "packages", "silver")
-    files = {name: root / f"{name}{'.jsonl' if i < 5 else ''}" for i, name in enumerate(names)}
+    names = (
+        "private",
+        "holdout",
+        "gold",
+        "released",
+        "synthetic",
+        "canaries",
+        "audit",
+        "evaluation",
+        "packages",
+        "silver",
+    )
+    files = {name: root / f"{name}{'.jsonl' if i < 6 else ''}" for i, name in enumerate(names)}
     for name, notes in {
         "private": PRIVATE,
         "holdout": RELEASED[:1],
         "gold": RELEASED[:1],
         "released": RELEASED,
         "synthetic": RELEASED,
+        "canaries": [],
     }.items():
         write_notes(files[name], notes)
     write_manifest(files["released"], inputs={}, config={}, sensitivity="released", counts={})

@@ -68,7 +68,7 @@ class RareCombinations:
             for name, four in counts.items()
         }
         highest = max(attack["risk"]["ci95"][1] for attack in attacks.values())
-        is_shown = highest <= self.max_risk and n_holdout >= self.min_holdout
+        is_shown = all(self._is_shown(attack["risk"], n_holdout) for attack in attacks.values())
         figures: dict[str, Any] = {
             **attacks,
             "max_risk": self.max_risk,
@@ -78,9 +78,15 @@ class RareCombinations:
         verdict = "FAIL" if offenders else "PASS" if is_shown or not self.bound_decides else "INCONCLUSIVE"
         doubt = f"Not decided: by {n_holdout} holdout patients a risk may be {highest:.3f}. "
         meaning = doubt + MEANING if verdict == "INCONCLUSIVE" else MEANING
-        p_values = {name: fisher(*four) for name, four in counts.items()}
+        # Among thousands a difference can be significant and yet below what the policy allows.
+        open_ones = [name for name, attack in attacks.items() if not self._is_shown(attack["risk"], n_holdout)]
+        p_values = {name: fisher(*counts[name]) for name in open_ones}
         offending = {evidence.synthetic[i].id: SINGLED_OUT for i in offenders}
         return Result(self.id, self.name, verdict, figures, meaning, offending, p_values)
+
+    def _is_shown(self, risk: dict[str, Any], n_holdout: int) -> bool:
+        """Whether RISK is bounded as low as the policy wants it."""
+        return risk["ci95"][1] <= self.max_risk and n_holdout >= self.min_holdout
 
     def _single_out(self, people: "People", released: "Released") -> tuple[set[int], list[int]]:
         """The people whom some note singles out, and the notes that do so by a combination that no note may have."""

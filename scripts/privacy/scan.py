@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from scripts.notes.canaries import Spotter, end_of
 from scripts.notes.note import Note
 
 from .collect import IdentifierPolicy
@@ -42,8 +43,18 @@ class Scanner:
     dates. Not seen: encrypted, encoded (base64) or split text.
     """
 
-    def __init__(self, policy: IdentifierPolicy, notes: Iterable[Note], released: Iterable[Note], lang: str):
-        """NOTES are private, holdout and gold; RELEASED may leave, and with it its words and LANG's own."""
+    def __init__(
+        self,
+        policy: IdentifierPolicy,
+        notes: Iterable[Note],
+        released: Iterable[Note],
+        lang: str,
+        canaries: Iterable[Note] = (),
+    ):
+        """NOTES are private, holdout and gold; RELEASED may leave, and with it its words and LANG's own.
+
+        Of CANARIES, planted or not, no end may stand anywhere.
+        """
         import spacy
 
         notes = list(notes)
@@ -59,6 +70,7 @@ class Scanner:
         public = _words(spacy.blank(lang).vocab.strings) | _words(note.text for note in released)
         self._words = (_words(note.text for note in notes) | known.parts) - public
         self._raw = _local_paths() | _secrets(os.environ)
+        self._canaries = Spotter({canary.id: end_of(canary) for canary in canaries})
         # The gate has judged what the released notes hold: a doctor, a public name, a date. Their copies hold it too.
         self._vouched = {hit.key for note in released for hit in self._in_text.find(tokenize(searchable(note)))}
 
@@ -95,6 +107,7 @@ class Scanner:
                 n_texts += 1
                 hits = self._in_text.find(tokenize(HASH.sub(" ", text)))
                 found |= {(place, f"an identifier ({hit.kind})") for hit in hits if hit.key not in self._vouched}
+                found |= {(place, "a canary") for _ in self._canaries.find(text)}
             if path.suffix == ".spacy":
                 held = notes_of(path)
                 n_foreign = len(_words(held.strings) & (self._words - _words({*labels, *held.used})))
@@ -111,7 +124,8 @@ class Scanner:
         texts, is_text = texts_in(data)
         finder = self._in_text if is_text else self._in_binary
         hits = (hit for text in texts for hit in finder.find(tokenize(HASH.sub(" ", text))))
-        return {f"an identifier ({hit.kind})" for hit in hits} | self._raw_in(data)
+        found = {f"an identifier ({hit.kind})" for hit in hits} | self._raw_in(data)
+        return found | {"a canary" for text in texts for _ in self._canaries.find(text)}
 
     def _raw_in(self, data: bytes) -> set[str]:
         found = {what for needle, what in self._raw.items() if needle in data}

@@ -49,6 +49,17 @@ def tarred(data: bytes) -> bytes:
     return stream.getvalue()
 
 
+def test_a_canary_s_end_alone_is_found_in_an_archive_and_in_a_document(identifiers, tmp_path):
+    end = "chest lying walks blue neighbour echo salt week armchair"
+    canaries = [Note("canary-0001", f"Seen today. {end}", None, {"canary": "planted", "end": 12})]
+    scanner = Scanner(identifiers, [], [], "en", canaries)
+    (tmp_path / "a.zip").write_bytes(zipped(inner=f"... {end.upper()} ...".encode()))
+    assert {finding.what for finding in scanner.scan(tmp_path / "a.zip")[0]} == {"a canary"}
+    for text, found in ((f"was {end}", {"a canary"}), ("chest lying walks blue, seen today", set())):
+        (tmp_path / "report.json").write_text(json.dumps({"x": text}))
+        assert {finding.what for finding in scanner.scan_documents([tmp_path / "report.json"])[0]} == found
+
+
 def test_names_in_other_scripts(identifiers, tmp_path):
     for name in ("王小明", "Иван Ёлкин", "김민수"):
         scanner = Scanner(identifiers, [Note("p1", "x", None, {"name": name})], [], "en")
