@@ -1,7 +1,8 @@
 """The whole flow on the shipped notes: seconds a step, memory, and scores on gold over several seeds.
 
-`make bench NAME=flow`. Seed 0 runs from clean; the other seeds teach, annotate, train and score again on the same
-released notes, so that the interval covers the choice of gold notes and the chance in training, not in generation.
+`make bench NAME=flow`; its times and memory mean something on a machine that does nothing else. Seed 0 runs from clean;
+the other seeds teach, annotate, train and score again on the same released notes, so that the interval covers the
+choice of gold notes and the chance in training, not in generation.
 """
 
 import resource
@@ -34,20 +35,27 @@ Targets = Mapping[tuple[str, str], float]  # (system, label or micro) -> strict 
 def main() -> None:
     """Run the flow, then the seeds, and write metrics/bench/flow.json."""
     targets = {("annotator", "DRUG"): 0.70, ("annotator", "PROCEDURE"): 0.40}
-    bench("flow", {}, (0, 1, 2), targets)
+    bench("flow", {}, (0, 1, 2), targets, max_minutes=20, max_gib=6)
 
 
 def bench(
-    name: str, variables: Mapping[str, str], seeds: Sequence[int], targets: Targets, from_clean: bool = True
+    name: str,
+    variables: Mapping[str, str],
+    seeds: Sequence[int],
+    targets: Targets,
+    from_clean: bool = True,
+    max_minutes: float | None = None,
+    max_gib: float | None = None,
 ) -> None:
     """Run all steps with VARIABLES and the first of SEEDS, train again with the others, and write the table NAME.
 
-    Unless FROM_CLEAN, what an earlier run has made, and would be made again the same, stays, and nothing is timed.
+    Unless FROM_CLEAN, what an earlier run has made, and would be made again the same, stays, and nothing is timed. All
+    steps together should take MAX_MINUTES at most, and none more than MAX_GIB of memory.
     """
     values = {**srsly.read_yaml("project.yml")["vars"], **variables}
     overrides = {f"vars.{key}": value for key, value in variables.items()}
     if from_clean:
-        rows = time_steps(variables, seeds[0])
+        rows = time_steps(variables, seeds[0], max_minutes, max_gib)
     else:
         rows = []
         project_run(ROOT, "all", overrides=overrides | {"vars.seed": str(seeds[0])})
@@ -61,9 +69,7 @@ def bench(
         write_table(name, rows + score_rows(report, seeds[: len(runs)], targets))
 
 
-def time_steps(
-    variables: Mapping[str, str], seed: int, max_minutes: float | None = None, max_gib: float | None = None
-) -> list[Row]:
+def time_steps(variables: Mapping[str, str], seed: int, max_minutes: float | None, max_gib: float | None) -> list[Row]:
     """Run all steps from clean with VARIABLES and SEED: seconds a step, minutes in all, peak memory of a step."""
     overrides = {f"vars.{key}": value for key, value in {**variables, "seed": str(seed)}.items()}
     project_run(ROOT, "clean")
