@@ -2,6 +2,7 @@
 
 import csv
 import re
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,6 +14,7 @@ from scripts.notes.errors import UserError
 from scripts.notes.note import Note
 from scripts.notes.step import load_config
 
+from .capitals import capitalised_names, ordinary_words
 from .dates import MonthNames, dates_in, find_dates
 from .formats import NumberFormat, find_numbers, read_formats
 from .keys import Collector, Identifiers, Kind, keys_of
@@ -32,7 +34,8 @@ class IdentifierPolicy:
     (configs/identifiers), which are found in the text by shape and check digits. Nothing is proved by the full names in
     the file `public_names`, nor by single given names and surnames that are common in one of `public_locales`.
     `index` is a CSV with a column `patient` and columns named as the meta keys. `birth_cues` are the words before a
-    birth date.
+    birth date. With `capitals`, a note whose names neither meta nor index nor labels tell has those that its capital
+    letters show.
     """
 
     meta: Mapping[str, str]
@@ -43,6 +46,7 @@ class IdentifierPolicy:
     public_names: str | None = None
     public_locales: list[str] = field(default_factory=list)
     formats: list[str] = field(default_factory=list)
+    capitals: bool = False
     month_names: MonthNames = field(init=False, repr=False, compare=False)
     number_formats: list[NumberFormat] = field(init=False, repr=False, compare=False)
 
@@ -57,14 +61,18 @@ class IdentifierPolicy:
         """The direct identifiers of NOTES; WITH_LABELS false leaves the human labels out, to measure what is missed."""
         notes = list(notes)
         found = Collector(self.month_names)
-        for kind, value in self._known_values(notes):
-            found.add(kind, value, own=True)
+        indexed = self._of_index({note.patient for note in notes})
+        ordinary = ordinary_words(note.text for note in notes) if self.capitals else set()
         for note in notes:
-            if with_labels:
-                for kind, value in self.labelled(note):
-                    found.add(kind, value)
-            for kind, value in self._by_pattern(note.text):
+            of_record = [*self._of_meta(note), *indexed.get(note.patient, ())]
+            labelled = list(self.labelled(note)) if with_labels else []
+            for kind, value in of_record:
+                found.add(kind, value, own=True)
+            for kind, value in [*labelled, *self._by_pattern(note.text)]:
                 found.add(kind, value)
+            if self.capitals and not any(kind == "name" for kind, _ in [*of_record, *labelled]):
+                for name in capitalised_names(note.text, ordinary):
+                    found.add("name", name, with_parts=False)
         return found.finish()
 
     def labelled(self, note: Note) -> Iterator[tuple[Kind, str]]:
@@ -92,15 +100,18 @@ class IdentifierPolicy:
             )
         return names.read_text(encoding="utf8").splitlines()
 
-    def _known_values(self, notes: list[Note]) -> Iterator[tuple[Kind, str]]:
-        for note in notes:
-            for key, kind in self.meta.items():
-                if note.meta.get(key) not in (None, ""):
-                    yield kind, str(note.meta[key])
-        patients = {note.patient for note in notes}
+    def _of_meta(self, note: Note) -> Iterator[tuple[Kind, str]]:
+        for key, kind in self.meta.items():
+            if note.meta.get(key) not in (None, ""):
+                yield kind, str(note.meta[key])
+
+    def _of_index(self, patients: set[str]) -> dict[str, list[tuple[Kind, str]]]:
+        """What the index says of PATIENTS."""
+        known: dict[str, list[tuple[Kind, str]]] = defaultdict(list)
         for row in self._index_rows():
             if row["patient"] in patients:
-                yield from ((self.meta[k], v) for k, v in row.items() if k in self.meta and v)
+                known[row["patient"]] += [(self.meta[k], v) for k, v in row.items() if k in self.meta and v]
+        return known
 
     def _index_rows(self) -> Iterator[dict[str, str]]:
         if self.index is None:

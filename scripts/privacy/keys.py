@@ -48,8 +48,8 @@ class Collector:
         self.searchable: set[tuple[Kind, str]] = set()
         self.unsearchable: set[tuple[Kind, str]] = set()
 
-    def add(self, kind: Kind, value: str, own: bool = False) -> None:
-        """Take VALUE in; OWN if the record system names it as a patient's."""
+    def add(self, kind: Kind, value: str, own: bool = False, with_parts: bool = True) -> None:
+        """Take VALUE in; OWN if the record system names it as a patient's; a name WITH_PARTS, or only as a whole."""
         if kind == "birth":
             days = dates_in(value, self.months)
             self.births |= days
@@ -58,7 +58,7 @@ class Collector:
             keys = keys_of(kind, value)
             self.keys |= {key: self.keys.get(key, kind) for key in keys}
             self.own |= keys if own else set()
-        if kind == "name":
+        if kind == "name" and with_parts:
             self.parts |= {t.text for t in tokenize(value) if len(t.text) >= MIN_PART and t.text.isalpha()}
         (self.searchable if keys else self.unsearchable).add((kind, squeeze(value)))
 

@@ -87,7 +87,7 @@ def in_words(value: Any, repaired: bool = False) -> str:
             if not count and repaired:
                 return f"none of {show_figure(n)}, after dropping"
             if not count:
-                return f"none of {show_figure(n)} (95 %: at most {_percent(high)} of all such notes, 3 in n)"
+                return f"none of {show_figure(n)} (95 %: at most {_percent(high)} of all such cases, 3 in n)"
             bounds = f"95 %: {_percent(low)} to {_percent(high)}"
             return f"{show_figure(count)} of {show_figure(n)}, {_percent(count / n)} ({bounds})"
         case {"n": n, "median": median, "q95": q95, "max": largest}:
@@ -111,7 +111,8 @@ def rows_of(figures: Mapping[str, Any], above: str = "", repaired: bool = False)
             yield from rows_of(value, name, repaired)
         else:
             # Two numbers by any other name are no interval.
-            yield name, show_figure(value) if str(key).endswith("ci95") else in_words(value, repaired)
+            is_of_notes = repaired and str(key).startswith("notes")  # others are not changed by dropping
+            yield name, show_figure(value) if str(key).endswith("ci95") else in_words(value, is_of_notes)
 
 
 def _describe_check(check: Mapping[str, Any], before: str | None) -> dict[str, Any]:

@@ -5,6 +5,7 @@ import pytest
 
 from scripts.notes.errors import UserError
 from scripts.notes.note import Note
+from scripts.privacy.capitals import capitalised_names, ordinary_words
 from scripts.privacy.collect import load_identifier_policy
 from scripts.privacy.keys import keys_of
 
@@ -53,9 +54,34 @@ def test_a_note_gives_its_meta_labels_and_patterns(identifiers, victim):
 
 
 def test_labels_can_be_left_out(identifiers, victim):
-    known = identifiers.collect([replace(victim, meta={})], with_labels=False)
+    known = replace(identifiers, capitals=False).collect([replace(victim, meta={})], with_labels=False)
     assert "zbigniewoberghallorann" not in known.keys  # no pattern finds a name
     assert "zobergquillonexample" in known.keys and "027144091826" in known.keys
+
+
+def test_capitals_show_names_where_nobody_has_told_one(identifiers, victim):
+    unnamed = replace(victim, meta={})
+    assert "zbigniewoberghallorann" in identifiers.collect([unnamed], with_labels=False).keys
+    told = identifiers.collect([replace(unnamed, text=f"{victim.text} Dr Ilse Quennell")])  # the labels tell a name
+    assert "zbigniewoberghallorann" in told.keys and "ilsequennell" not in told.keys
+    known = identifiers.collect([unnamed], with_labels=False)
+    assert not known.parts  # a capital alone is no name
+
+
+@pytest.mark.parametrize(
+    ("text", "names"),
+    [
+        ("Seen by Ilse Quennell today.", {"Ilse Quennell"}),
+        ("Vio a Ana de la Vega", {"Ana de la Vega"}),  # "vega" is a word, Ana is none
+        ("Apellidos: García\nBayona, NHC", {"García\nBayona"}),
+        ("J. Quennell and Rose Quennell-Ward", {"Rose Quennell-Ward", "Rose Quennell", "Quennell-Ward"}),
+        ("Past Medical History: Type. CT Head. TAC Normal", set()),
+        ("quennell ilse, Quennell", set()),
+    ],
+)
+def test_names_by_capitals(text, names):
+    ordinary = ordinary_words(["past medical history, type, normal head ct. seen by, vio, apellidos; rose and vega"])
+    assert set(capitalised_names(text, ordinary)) == names
 
 
 @pytest.mark.parametrize("text", ["DOB 12/03/1951", "Fecha de nacimiento: 12 de marzo de 1951", "born on 12 Mar 1951"])

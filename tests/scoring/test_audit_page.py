@@ -100,7 +100,7 @@ def test_the_regulators_questions_are_answered_from_what_ran(page):
     assert "Opinion 05/2014" in said
     assert "Not decided" in singling and "singling out, risk: 3 of 40, 7.5 % (95 %: 2.6 % to 19.9 %)" in singling
     assert "singling out, p: 0.04" in singling and "G1: PASS" in singling and "G2: PASS" in singling
-    assert "linkability, risk: none of 40 (95 %: at most 7.5 % of all such notes, 3 in n)" in linking
+    assert "linkability, risk: none of 40 (95 %: at most 7.5 % of all such cases, 3 in n)" in linking
     assert "singling" not in linking
     assert "inference of sex, p: 0.5" in inferring and "G4: not examined" in inferring
 
