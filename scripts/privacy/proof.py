@@ -13,6 +13,7 @@ from scripts.notes.note import Note
 
 from .check import Result
 from .collect import IdentifierPolicy
+from .distance import NeighbourDistance
 from .faults import DOOR, SIZED, Breach, Fault, Leak, Trace
 from .figures import share
 from .gate import Policy, Report, correct, run_checks, run_gate
@@ -22,6 +23,7 @@ from .stand_in import Case, draw_evidence, make_case, settle, sizes_of
 from .verbatim import VerbatimRuns
 
 FOUND = 0.95  # of the tries: what counts as the smallest fault that is found
+UNLISTED = frozenset(s.make(size).name for s in SIZED for size in s.sizes if size not in s.listed)
 HARMLESS = "Xqvw Wqzk"  # nobody's name
 
 
@@ -112,14 +114,17 @@ class Alarms:
 
 
 def quick(policy: Policy) -> Policy:
-    """POLICY without what takes long and is not on trial: G4's neural model, and G2's figure that decides nothing."""
-
-    def shorter(check: Any) -> Any:
+    """POLICY without what decides nothing (G7, a figure of G2), and without G4's neural model, which takes longest."""
+    checks = []
+    for check in policy.checks:
         if isinstance(check, Membership):
-            return replace(check, neural_tokens=None)
-        return replace(check, n_lcs_notes=0) if isinstance(check, VerbatimRuns) else check
-
-    return replace(policy, checks=tuple(map(shorter, policy.checks)))
+            check = replace(check, neural_tokens=None)
+        elif isinstance(check, VerbatimRuns):
+            check = replace(check, n_lcs_notes=0)
+        if not isinstance(check, NeighbourDistance):
+            checks.append(check)
+    required = tuple(id for id in policy.required if id != NeighbourDistance.id)
+    return replace(policy, checks=tuple(checks), required=required)
 
 
 def try_faults(
@@ -150,8 +155,7 @@ def try_faults(
 
 def listed(tallies: Iterable[Tally]) -> list[Tally]:
     """Those of the faults that the policy lists: of the sized ones, its sizes alone."""
-    unlisted = {s.make(size).name for s in SIZED for size in s.sizes if size not in s.listed}
-    return [tally for tally in tallies if tally.fault not in unlisted]
+    return [tally for tally in tallies if tally.fault not in UNLISTED]
 
 
 def curves(tallies: Iterable[Tally]) -> list[Curve]:
@@ -200,7 +204,9 @@ def _try_breaches(
     """Each of BREACHES with the checks that do not pass on it and said otherwise of the clean evidence."""
     clean = {result.id: result.verdict for result in _results(policy, case)} if breaches else {}
     for breach in breaches:
-        results = _results(policy, breach.make(case, draw))
+        # Of the sizes that are not on the policy's list nothing is asked but whether the check sees them that must.
+        asked = [c for c in policy.checks if breach.name not in UNLISTED or c.id == breach.check]
+        results = _results(replace(policy, checks=tuple(asked)), breach.make(case, draw))
         yield breach.name, {r.id for r in results if r.verdict not in ("PASS", "NOT_RUN", clean[r.id])}
         # The files of the breach must not stay for the next one.
         settle(case.evidence, case.evidence.files["synthetic"].parent, case.evidence.files["config"])
