@@ -149,14 +149,14 @@ def prove(shipped, tmp_path, monkeypatch):
     corpus = tmp_path / "corpus.cfg"
     corpus.write_text(f'[vars]\nlang = "en"\n[notes]\nformat = "jsonl"\npath = "{tmp_path}/notes.jsonl"\n')
 
-    def run_step(without: str | None = None, n: int = 1, n_clean: int = 0) -> dict:
+    def run_step(without: str | None = None, n_clean: int = 0) -> dict:
         text = (ROOT / "configs/audit_small.cfg").read_text("utf8")
         if without:
             text, n = re.subn(rf"\[checks\.{without}\]\n(?:(?!\[).*\n)*", "", text)
             assert n == 1
         (tmp_path / "audit.cfg").write_text(text, "utf8")
         try:
-            prove_gate.main(tmp_path / "proof.json", corpus, tmp_path / "audit.cfg", n, n_clean, 0)
+            prove_gate.main(tmp_path / "proof.json", corpus, tmp_path / "audit.cfg", 1, n_clean, 0)
         finally:
             written = json.loads((tmp_path / "proof.json").read_text())
         return {row["fault"]: row for row in written["faults"]} | {"clean": written["clean"]}
@@ -165,12 +165,12 @@ def prove(shipped, tmp_path, monkeypatch):
 
 
 def test_the_shipped_policy_catches_them_and_clean_notes_are_judged_by_the_whole_gate(prove, capsys):
-    written = prove(n=2, n_clean=2)
-    assert [written[name]["caught"]["count"] for name in FEW[:4]] == [2, 2, 2, 2]
-    assert written["a whole note"]["caught_by"]["G1"] == 2
-    assert written["clean"]["FAIL"] == {"count": 0, "n": 2, "ci95": [0.0, 1.0]}
+    written = prove(n_clean=1)
+    assert [written[name]["caught"]["count"] for name in FEW[:4]] == [1, 1, 1, 1]
+    assert written["a whole note"]["caught_by"]["G1"] == 1
+    assert written["clean"]["FAIL"] == {"count": 0, "n": 1, "ci95": [0.0, 1.0]}
     printed = " ".join(capsys.readouterr().out.split())
-    assert "a name alone · [2]" in printed and "MISSED" not in printed
+    assert "a name alone · [1]" in printed and "MISSED" not in printed
 
 
 @pytest.mark.parametrize(
