@@ -12,7 +12,7 @@ from tqdm import tqdm
 
 from benchmarks.table import Row, write_table
 from scripts.privacy.faults import all_faults
-from scripts.privacy.proof import FOUND, Alarms, Curve, Tally, curves, listed, sound_alarms, try_faults
+from scripts.privacy.proof import FOUND, Alarms, Curve, Tally, count_alarms, curves, listed, try_faults
 from scripts.prove_gate import read_setting
 
 CORPUS, POLICY = Path("configs/corpus/shipped.cfg"), Path("configs/audit_small.cfg")
@@ -30,7 +30,7 @@ def main(n_faults: int = N_FAULTS, n_clean: int = N_CLEAN) -> None:
         tallies = try_faults(setting, all_faults(), n_faults, SEED, bar.update)
     middle = time.process_time()
     with tqdm(total=n_clean, unit=" resamples", desc="clean") as bar:
-        alarms = sound_alarms(setting, n_clean, SEED, bar.update)
+        alarms = count_alarms(setting, n_clean, SEED, bar.update)
     times = [("faults", middle - start, n_faults), ("clean resamples", time.process_time() - middle, n_clean)]
     rows = [*rows_of_faults(listed(tallies)), *map(row_of_sizes, curves(tallies)), *rows_of_alarms(alarms)]
     rows += [Row(f"CPU time, {what} {WHERE}", round(seconds, 1), "s", n, SEED) for what, seconds, n in times]

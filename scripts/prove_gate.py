@@ -14,7 +14,7 @@ from scripts.notes.step import Arg, Opt, load_config, run_step
 from scripts.privacy.collect import load_identifier_policy
 from scripts.privacy.faults import DOOR, all_faults
 from scripts.privacy.gate import load_policy
-from scripts.privacy.proof import Alarms, Curve, Setting, Tally, curves, listed, quick, sound_alarms, try_faults
+from scripts.privacy.proof import Alarms, Curve, Setting, Tally, count_alarms, curves, listed, quick, try_faults
 
 SIGNIFICANT = 0.05  # more false alarms than alpha explains
 
@@ -35,7 +35,7 @@ def main(
     with tqdm(total=n_faults, unit=" patients", desc="faults") as bar:
         tallies = try_faults(setting, all_faults(), n_faults, seed, bar.update)
     with tqdm(total=n_clean, unit=" resamples", desc="clean") as bar:
-        alarms = sound_alarms(setting, n_clean, seed, bar.update)
+        alarms = count_alarms(setting, n_clean, seed, bar.update)
     write_json(proof, report(setting, tallies, alarms) | {"corpus": corpus.as_posix(), "seed": seed})
     print_matrix(listed(tallies))
     print_sizes(curves(tallies))

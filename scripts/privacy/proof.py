@@ -165,7 +165,7 @@ def curves(tallies: Iterable[Tally]) -> list[Curve]:
     return [Curve(s.name, s.unit, found) for s, found in sized if None not in found.values()]
 
 
-def sound_alarms(setting: Setting, n: int, seed: int, on_try: Callable[[], object] = lambda: None) -> Alarms:
+def count_alarms(setting: Setting, n: int, seed: int, on_try: Callable[[], object] = lambda: None) -> Alarms:
     """The whole gate on N clean resamples, dropping included; ON_TRY is called after each."""
     verdicts, checks, n_dropped, n_notes = Counter(), Counter(), 0, 0
     for number in range(n):
@@ -202,12 +202,15 @@ def _try_breaches(
     policy: Policy, case: Case, breaches: Sequence[Breach], draw: random.Random
 ) -> Iterable[tuple[str, set[str]]]:
     """Each of BREACHES with the checks that do not pass on it and said otherwise of the clean evidence."""
-    clean = {result.id: result.verdict for result in _results(policy, case)} if breaches else {}
+    clean = {result.id: result for result in _results(policy, case)} if breaches else {}
     for breach in breaches:
-        # Of the sizes that are not on the policy's list nothing is asked but whether the check sees them that must.
-        asked = [c for c in policy.checks if breach.name not in UNLISTED or c.id == breach.check]
+        # Of the sizes that are not on the policy's list nothing is asked but whether the check sees them that must; the
+        # tests of others have a part in Holm's correction.
+        asked = [
+            c for c in policy.checks if breach.name not in UNLISTED or c.id == breach.check or clean[c.id].p_values
+        ]
         results = _results(replace(policy, checks=tuple(asked)), breach.make(case, draw))
-        yield breach.name, {r.id for r in results if r.verdict not in ("PASS", "NOT_RUN", clean[r.id])}
+        yield breach.name, {r.id for r in results if r.verdict not in ("PASS", "NOT_RUN", clean[r.id].verdict)}
         # The files of the breach must not stay for the next one.
         settle(case.evidence, case.evidence.files["synthetic"].parent, case.evidence.files["config"])
 

@@ -190,6 +190,6 @@ def test_a_policy_without_one_of_its_checks_misses_its_faults(prove, without, mi
 
 def test_a_gate_that_fails_on_clean_notes_fails_its_trial(prove, monkeypatch):
     always = Alarms(5, Counter(FAIL=5), Counter({"G1 FAIL": 5}), 0, 100)
-    monkeypatch.setattr(prove_gate, "sound_alarms", lambda *_: always)
+    monkeypatch.setattr(prove_gate, "count_alarms", lambda *_: always)
     with pytest.raises(UserError, match="5 of 5 clean resamples fail, more than alpha explains"):
         prove(n_clean=5)
