@@ -82,7 +82,7 @@ def print_matrix(tallies: Sequence[Tally]) -> None:
     ids = sorted({id for tally in tallies for id in (*tally.caught, tally.expected) if id not in (None, DOOR)})
     rows = [[tally.fault, *(_cell(tally, id) for id in (*ids, DOOR)), _said(tally)] for tally in tallies]
     header = [f"caught, of {tallies[0].n}", *ids, DOOR, ""]
-    msg.table(rows, header=header, divider=True, aligns=["l", *"r" * (len(ids) + 1), "l"])
+    msg.table(rows, header=header, divider=True, max_col=60, aligns=["l", *"r" * (len(ids) + 1), "l"])
 
 
 def print_sizes(found: Sequence[Curve]) -> None:
@@ -98,16 +98,18 @@ def print_sizes(found: Sequence[Curve]) -> None:
             [curve.fault, curve.smallest, curve.unit, f"{there['count']} of {there['n']}", f"{low:.2f}–{high:.2f}"]
         )
     header = ["smallest found in 95 %", "size", "unit", "found", "95 %"]
-    msg.table(rows, header=header, divider=True, aligns=["l", "r", "l", "r", "r"])
+    msg.table(rows, header=header, divider=True, max_col=60, aligns=["l", "r", "l", "r", "r"])
 
 
 def print_alarms(alarms: Alarms) -> None:
-    """Print how many clean resamples failed or were not decided, with an upper bound."""
-    for verdict, counted in alarms.to_json().items():
-        if verdict in ("FAIL", "INCONCLUSIVE"):
-            msg.info(f"clean: {counted['count']} of {counted['n']} {verdict}, at most {counted['ci95'][1]:.1%} (95 %)")
+    """Print how many clean resamples failed or were not decided, with upper bounds, and by which checks."""
+    counted = alarms.to_json()
+    for verdict in ("FAIL", "INCONCLUSIVE"):
+        most = counted[verdict]["ci95"][1]
+        msg.info(f"clean: {alarms.verdicts[verdict]} of {alarms.n} {verdict}, at most {most:.1%} (95 %)")
     if alarms.checks:
         msg.text(", ".join(f"{check} {n}" for check, n in sorted(alarms.checks.items())))
+    msg.text(f"Of {alarms.n_notes} clean notes {alarms.n_dropped} were dropped before that")
 
 
 def _cell(tally: Tally, id: str) -> str:
