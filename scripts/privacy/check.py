@@ -25,6 +25,8 @@ class Evidence:
     files: Mapping[str, Path] = field(default_factory=dict)
     seed: int = 0
     canaries: tuple[Note, ...] = ()
+    # What one check has found out and another one needs, beside what it was found with; `replace` begins anew.
+    memo: list[tuple[Any, Any]] = field(init=False, default_factory=list, repr=False, compare=False)
 
 
 @dataclass(frozen=True)

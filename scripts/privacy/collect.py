@@ -5,6 +5,7 @@ import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import get_args
 
@@ -87,8 +88,8 @@ class IdentifierPolicy:
 
     def public_parts(self) -> set[str]:
         """Given names and surnames that many people have: those of `public_names` and of Faker's `public_locales`."""
-        names = [*self._public_lines(), *(name for locale in self.public_locales for name in common_names(locale))]
-        return {token.text for name in names for token in tokenize(name)}
+        parts = {token.text for name in self._public_lines() for token in tokenize(name)}
+        return parts.union(*map(common_parts, self.public_locales))
 
     def _public_lines(self) -> list[str]:
         if self.public_names is None:
@@ -145,6 +146,12 @@ class IdentifierPolicy:
                     if first <= 3:
                         yield "birth", " ".join(t.text for t in near[first : last + 1])
                     break
+
+
+@cache
+def common_parts(locale: str) -> frozenset[str]:
+    """The words of Faker's given names and surnames of LOCALE (es_ES, sv_SE, ...) in plain spelling."""
+    return frozenset(token.text for name in common_names(locale) for token in tokenize(name))
 
 
 def common_names(locale: str) -> Iterator[str]:

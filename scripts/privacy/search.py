@@ -15,6 +15,7 @@ MAX_TOKENS = 16  # a telephone number written digit by digit; keys of single cha
 MIN_SPLIT_DIGITS = 7  # shorter numbers must stand in one piece: "120/80 96" is no record number
 # Shorter ones, the key or what is found, are neighbours of each other by chance.
 MIN_NEAR_LETTERS, MIN_NEAR_DIGITS = 7, 8
+EDGE = MIN_NEAR_LETTERS // 2  # characters that either half of such a key has at least
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +54,7 @@ class Finder:
         self._near = near
         self._heads: dict[str, list[str]] = defaultdict(list)
         self._tails: dict[str, list[str]] = defaultdict(list)
+        self._near_edges: tuple[set[str], set[str]] = set(), set()
         self._phones = {key[-PHONE_DIGITS:]: key for key in self._keys if key.isdigit() and len(key) >= PHONE_DIGITS}
         self._openings = {key[:4] for key in self._keys}
         self._longest = max(map(len, self._keys), default=0) + near
@@ -61,6 +63,8 @@ class Finder:
             if len(key) >= _min_near(key):
                 self._heads[key[: len(key) // 2]].append(key)
                 self._tails[key[len(key) // 2 :]].append(key)
+                self._near_edges[0].add(key[:EDGE])
+                self._near_edges[1].add(key[-EDGE:])
 
     def find(self, tokens: Sequence[Token]) -> list[Hit]:
         """The hits in TOKENS; a key that stands there exactly is not reported as mistyped as well."""
@@ -97,6 +101,8 @@ class Finder:
                 yield Hit(self._keys[key], key, first, last, exact=False)
 
     def _neighbours(self, window: str) -> set[str]:
+        if window[:EDGE] not in self._near_edges[0] and window[-EDGE:] not in self._near_edges[1]:
+            return set()
         n = len(window)
         found = set()
         for n_key in (n - 1, n, n + 1):

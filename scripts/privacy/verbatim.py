@@ -14,7 +14,7 @@ from scripts.notes.note import Note
 from .check import Evidence, Result, Verdict
 from .collect import IdentifierPolicy
 from .figures import quantiles, share
-from .identifiers import Leaks
+from .identifiers import leaks_of
 from .normalize import searchable, tokenize
 from .overlap import Excess, Tokens, count_grams, gap_lcs, measure_excess, number_tokens, run_lengths
 
@@ -82,7 +82,7 @@ class VerbatimRuns:
         return Result(self.id, self.name, verdict, figures, meaning, offenders)
 
     def _offenders(self, evidence: Evidence, synthetic: Tokens, runs: np.ndarray) -> dict[str, str]:
-        leaks = Leaks(self.identifiers, evidence)
+        leaks = leaks_of(self.identifiers, evidence)
         offenders = {}
         for i, note in enumerate(evidence.synthetic):
             lengths = runs[synthetic.of_note(i)]

@@ -1,6 +1,5 @@
 """Shipped notes as private, holdout and clean synthetic notes, and one private note whose every part is known."""
 
-import random
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -12,6 +11,7 @@ from scripts.notes.note import Note, Span
 from scripts.privacy.check import Evidence
 from scripts.privacy.collect import IdentifierPolicy
 from scripts.privacy.gate import Policy, load_policy
+from scripts.privacy.stand_in import draw_evidence
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 
@@ -61,24 +61,10 @@ def shipped() -> list[Note]:
     return list(read_corpus(ROOT / "assets/notes/en", "markup"))
 
 
-def draw_evidence(notes: list[Note], seed: int, sizes: tuple[int, int, int] = (40, 25, 20)) -> Evidence:
-    """Patients of NOTES drawn as private, holdout and synthetic notes, in these numbers: nothing leaks."""
-    patients = sorted({note.patient for note in notes})
-    random.Random(seed).shuffle(patients)
-    groups, first = [], 0
-    for size in sizes:
-        chosen = set(patients[first : first + size])
-        groups.append(tuple(note for note in notes if note.patient in chosen))
-        first += size
-    private, holdout, other = groups
-    synthetic = tuple(Note(f"s{i}", note.text) for i, note in enumerate(other))
-    return Evidence(private, holdout, (), synthetic, {}, seed)
-
-
 @pytest.fixture(scope="session")
 def draw_clean(shipped):
     """A function of a seed and sizes that draws evidence in which nothing leaks."""
-    return partial(draw_evidence, shipped)
+    return partial(draw_evidence, shipped, sizes=(40, 25, 20))
 
 
 @pytest.fixture(scope="session")

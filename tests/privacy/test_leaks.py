@@ -1,7 +1,6 @@
 """The gate against planted leaks: each must be caught, by the check that is meant to."""
 
 import random
-import re
 import unicodedata
 from dataclasses import replace
 
@@ -9,6 +8,7 @@ import pytest
 
 from scripts.notes.note import Note, Span
 from scripts.privacy.check import Evidence
+from scripts.privacy.faults import changed
 from scripts.privacy.figures import share
 from scripts.privacy.identifiers import OF_OTHERS, recall_of_list
 from scripts.privacy.verbatim import LONG_RUN, RUN_WITH_IDENTIFIER
@@ -47,15 +47,6 @@ HARMLESS = {
 }
 
 
-def changed(text: str, part: float, seed: int = 0) -> str:
-    """TEXT with this PART of its words replaced."""
-    words = re.split(r"(\s+)", text)
-    places = list(range(0, len(words), 2))
-    for at in random.Random(seed).sample(places, round(part * len(places))):
-        words[at] = "otherwise"
-    return "".join(words)
-
-
 @pytest.fixture(scope="module")
 def planted(clean, policy, victim) -> tuple[Evidence, dict[str, dict[str, str]]]:
     """The evidence with all leaks in it, and the offenders of each check."""
@@ -70,9 +61,9 @@ def planted(clean, policy, victim) -> tuple[Evidence, dict[str, dict[str, str]]]
         "49 tokens": " ".join(words[20:69]),
         "13 tokens with a surname": "Hallorann, HN 9, tel. " + " ".join(words[-25:-13]),
         "13 tokens ending in the town": " ".join(words[-15:-1]),
-        "10 % changed": changed(victim.text, 0.1),
-        "20 % changed": changed(victim.text, 0.2),
-        "middle, 20 % changed": changed(middle, 0.2),
+        "10 % changed": changed(victim.text, 0.1, random.Random(0)),
+        "20 % changed": changed(victim.text, 0.2, random.Random(0)),
+        "middle, 20 % changed": changed(middle, 0.2, random.Random(0)),
         "upper case": " ".join(words[20:70]).upper(),
         "shuffled sentences": ". ".join(reversed(victim.text.replace("\n", " ").split(". "))),
     }

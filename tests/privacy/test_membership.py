@@ -31,7 +31,7 @@ def parrots(evidence: Evidence, part: float) -> Evidence:
 
 @pytest.mark.parametrize("seed", range(3))
 def test_copies_of_half_of_the_private_notes_fail(draw_clean, seed):
-    evidence = draw_clean(seed, SIZES)
+    evidence = draw_clean(seed, sizes=SIZES)
     result = CHECK(parrots(evidence, 0.5))
     attack = result.figures["attacks"]["ngram, members"]
     assert attack["auc"] > 0.65 and attack["tpr_at_1pct_fpr"]["count"] > 20
@@ -40,25 +40,25 @@ def test_copies_of_half_of_the_private_notes_fail(draw_clean, seed):
 
 
 def test_copies_of_a_few_fail_by_the_true_positives_and_not_by_the_auc(draw_clean):
-    result = CHECK(parrots(draw_clean(0, SIZES), 0.3))
+    result = CHECK(parrots(draw_clean(0, sizes=SIZES), 0.3))
     assert result.p_values["ngram, members: AUC"] > 0.005 > result.p_values["ngram, members: TPR"]
     assert correct([result], 0.01)[0].verdict == "FAIL"
 
 
 @pytest.mark.parametrize("seed", range(3))
 def test_notes_of_other_patients_pass(draw_clean, seed):
-    assert verdict(draw_clean(seed, SIZES)) == "PASS"
+    assert verdict(draw_clean(seed, sizes=SIZES)) == "PASS"
 
 
 @pytest.mark.slow
 def test_clean_resamples_do_not_raise_false_alarms(draw_clean):
     """At most 2 of 200 (1 %)."""
-    assert sum(verdict(draw_clean(seed, SIZES)) == "FAIL" for seed in range(100, 300)) <= 2
+    assert sum(verdict(draw_clean(seed, sizes=SIZES)) == "FAIL" for seed in range(100, 300)) <= 2
 
 
 @pytest.mark.slow
 def test_the_neural_model_finds_copies_too(draw_clean):
-    result = replace(CHECK, neural_tokens=150_000)(parrots(draw_clean(0, SIZES), 0.5))
+    result = replace(CHECK, neural_tokens=150_000)(parrots(draw_clean(0, sizes=SIZES), 0.5))
     assert result.p_values["neural, members: TPR"] < 1e-3
 
 

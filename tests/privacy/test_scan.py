@@ -8,7 +8,6 @@ import lzma
 import pickle
 import random
 import tarfile
-import zipfile
 from pathlib import Path
 
 import pytest
@@ -16,6 +15,7 @@ import srsly
 
 from scripts.notes.errors import UserError
 from scripts.notes.note import Note
+from scripts.privacy.faults import zipped
 from scripts.privacy.scan import Finding, Scanner
 
 NAME, RECORD = "Zbigniew Öberg-Hallorann", "HN 4821-0093"
@@ -30,14 +30,6 @@ def scanner(identifiers) -> Scanner:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("SOME_API_TOKEN", "correct-horse-battery")
         return Scanner(identifiers, [NOTE], [Note("s1", "The rash faded.")], "en")
-
-
-def zipped(**members: bytes) -> bytes:
-    stream = io.BytesIO()
-    with zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED) as archive:
-        for name, data in members.items():
-            archive.writestr(name, data)
-    return stream.getvalue()
 
 
 def tarred(data: bytes) -> bytes:
@@ -92,9 +84,9 @@ HIDING_PLACES = {
     "oldest pickle": pickle.dumps([TEXT], protocol=0),
     "among weights": noise(5000) + TEXT.encode() + noise(5000),
     "UTF-16 among weights": noise(5000) + TEXT.encode("utf-16-le") + noise(5001),
-    "zip": zipped(a=TEXT.encode()),
-    "zip in zip": zipped(a=zipped(b=TEXT.encode())),
-    "file name in zip": zipped(**{f"{NAME}.txt": b"-"}),
+    "zip": zipped({"a": TEXT.encode()}),
+    "zip in zip": zipped({"a": zipped({"b": TEXT.encode()})}),
+    "file name in zip": zipped({f"{NAME}.txt": b"-"}),
     "tar.gz": tarred(TEXT.encode()),
     "gz": gzip.compress(TEXT.encode()),
     "bz2": bz2.compress(TEXT.encode()),
@@ -112,7 +104,7 @@ HIDING_PLACES = {
 
 def scan(scanner: Scanner, tmp_path: Path, **members: bytes) -> list[Finding]:
     wheel = tmp_path / "x.whl"
-    wheel.write_bytes(zipped(**members))
+    wheel.write_bytes(zipped(members))
     return scanner.scan(wheel)[0]
 
 
@@ -140,14 +132,18 @@ def test_words_of_private_notes_in_the_vocabulary(scanner, tmp_path):
 
 def test_labels_may_stand_in_the_vocabulary(scanner, tmp_path):
     wheel = tmp_path / "x.whl"
-    wheel.write_bytes(zipped(**{"vocab/strings.json": b'["B-KESTRELOUS"]'}))
+    wheel.write_bytes(zipped({"vocab/strings.json": b'["B-KESTRELOUS"]'}))
     assert scanner.scan(wheel, labels=["KESTRELOUS"])[0] == [] and len(scanner.scan(wheel)[0]) == 1
 
 
 def test_nothing_is_found_where_nothing_is(scanner, tmp_path):
-    members = {"weights": noise(2_000_000), "config": b"[nlp]\nlang = en\n", "zip": zipped(a=noise(1000), b=b"text")}
+    members = {
+        "weights": noise(2_000_000),
+        "config": b"[nlp]\nlang = en\n",
+        "zip": zipped({"a": noise(1000), "b": b"text"}),
+    }
     wheel = tmp_path / "x.whl"
-    wheel.write_bytes(zipped(**members))
+    wheel.write_bytes(zipped(members))
     findings, counts = scanner.scan(wheel)
     assert findings == []
     # the wheel, its three members and the two of the inner archive; the name in three rotations, with and without
@@ -156,7 +152,7 @@ def test_nothing_is_found_where_nothing_is(scanner, tmp_path):
 
 
 @pytest.mark.parametrize(
-    "data", [b"PK\x03\x04 torn", b"\x1f\x8b torn", zipped(a=b"x" * 100)[:-30]], ids=["zip", "gzip", "zip cut off"]
+    "data", [b"PK\x03\x04 torn", b"\x1f\x8b torn", zipped({"a": b"x" * 100})[:-30]], ids=["zip", "gzip", "zip cut off"]
 )
 def test_an_archive_that_cannot_be_read_is_an_error(scanner, tmp_path, data):
     with pytest.raises(UserError, match="cannot be read"):
