@@ -45,7 +45,7 @@ def test_a_canary_s_end_alone_is_found_in_an_archive_and_in_a_document(identifie
     end = "chest lying walks blue neighbour echo salt week armchair"
     canaries = [Note("canary-0001", f"Seen today. {end}", None, {"canary": "planted", "end": 12})]
     scanner = Scanner(identifiers, [], [], "en", canaries)
-    (tmp_path / "a.zip").write_bytes(zipped(inner=f"... {end.upper()} ...".encode()))
+    (tmp_path / "a.zip").write_bytes(zipped({"inner": f"... {end.upper()} ...".encode()}))
     assert {finding.what for finding in scanner.scan(tmp_path / "a.zip")[0]} == {"a canary"}
     for text, found in ((f"was {end}", {"a canary"}), ("chest lying walks blue, seen today", set())):
         (tmp_path / "report.json").write_text(json.dumps({"x": text}))
