@@ -160,13 +160,13 @@ def _by_chance(synthetic: list[list[Hit]], control: list[list[Hit]]) -> dict[str
 
 
 def recall_of_list(policy: IdentifierPolicy, notes: Iterable[Note]) -> dict[str, Any]:
-    """By kind, how many identifiers that human labels mark are found without the labels: what other notes hide."""
+    """By kind, how many identifiers that human labels mark would be found without the labels: what other notes hide."""
     notes = list(notes)
-    known = policy.collect(notes, with_labels=False)
+    finder = Finder(policy.collect(notes, with_labels=False), policy.month_names, near=False)
     found: Counter[str] = Counter()
     n: Counter[str] = Counter()
     for kind, value in {pair for note in notes for pair in policy.labelled(note)}:
-        if keys := keys_of(kind, value):
+        if keys_of(kind, value):
             n[kind] += 1
-            found[kind] += bool(keys & set(known.keys))
+            found[kind] += bool(finder.find(tokenize(value)))
     return {kind: share(found[kind], n[kind]) for kind in sorted(n)}
