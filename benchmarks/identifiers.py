@@ -1,7 +1,7 @@
-"""How many identifiers the gate knows of notes that nobody labelled, on MEDDOCAN's train split, whose labels are the truth.
+"""How many identifiers the gate knows of notes that nobody labelled: MEDDOCAN train, whose labels are the truth.
 
-`make bench NAME=identifiers`, once `spacy project assets --extra` has fetched the corpus. Its notes have no record system
-beside them: patterns, check digits and capital letters are all there is.
+`make bench NAME=identifiers`, once `spacy project assets --extra` has fetched the corpus. Its notes have no record
+system beside them: patterns, check digits and capital letters are all there is.
 """
 
 from dataclasses import replace
