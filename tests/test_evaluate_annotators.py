@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 import pytest
+from toy import SPANS, llm_config
 
 from benchmarks.server import Server
 from scripts import evaluate_annotators
@@ -17,25 +18,7 @@ TEXT = "Zebulon Quandary took aspirin. CT head was normal."
 GOLD = Note("g1", TEXT, (Span(22, 29, "DRUG"), Span(31, 38, "PROCEDURE")))
 RELEASED = "On heparin after a CT neck."
 CHECKED = Note("s1", RELEASED, (Span(3, 10, "DRUG"), Span(19, 26, "PROCEDURE")))
-LLM = """
-[nlp]
-lang = "en"
-pipeline = ["llm"]
-[components]
-[components.llm]
-factory = "llm"
-[components.llm.task]
-@llm_tasks = "clinical.Spans.v1"
-task = "configs/task/drugs_procedures.yml"
-template = "configs/prompts/json.jinja"
-occurrences = "all"
-[components.llm.model]
-@llm_models = "clinical.OpenAI.v1"
-name = "m"
-base_url = "{url}"
-journal = "{journal}"
-price = {{"input": 1.0, "output": 2.0}}
-"""
+PRICE = 'price = {"input": 1.0, "output": 2.0}'
 SILENT = '[nlp]\nlang = "en"\npipeline = []\n'
 
 
@@ -56,7 +39,7 @@ def folder(tmp_path, server):
     write_notes(tmp_path / "gold.jsonl", [GOLD])
     write_notes(tmp_path / "released.jsonl", [CHECKED.with_spans(None)])
     write_manifest(tmp_path / "released.jsonl", inputs={}, config={}, sensitivity="released", counts={})
-    (tmp_path / "llm.cfg").write_text(LLM.format(url=server.url, journal=tmp_path / "journal.sqlite"))
+    (tmp_path / "llm.cfg").write_text(llm_config(SPANS, server.url, tmp_path / "journal.sqlite", PRICE))
     (tmp_path / "silent.cfg").write_text(SILENT)
     (tmp_path / "untaught.cfg").write_text(SILENT + '[teach]\n@misc = "clinical.teach_dictionary.v1"\n')
     return tmp_path

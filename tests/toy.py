@@ -25,3 +25,34 @@ def label(id: str, text: str, meta: dict) -> Note:
                 spans.append(Span(start, start + len(word), name))
                 start = text.lower().find(word.lower(), start + 1)
     return Note(id, text, tuple(sorted(spans)), meta)
+
+
+SPANS = '@llm_tasks = "clinical.Spans.v1"\ntask = "configs/task/drugs_procedures.yml"\n'
+SPANS += 'template = "configs/prompts/json.jinja"\noccurrences = "all"'
+VOTE = """
+[components.vote]
+factory = "clinical_vote"
+task = "configs/task/drugs_procedures.yml"
+of = ["llm"]
+"""
+
+
+def llm_config(task: str, url: str, journal: Path, model: str = "", vote: bool = False) -> str:
+    """The config of an annotator whose LLM is behind the server at URL; TASK and MODEL are lines of their blocks."""
+    return f"""
+[nlp]
+lang = "en"
+pipeline = {'["llm", "vote"]' if vote else '["llm"]'}
+[components]
+{VOTE if vote else ""}
+[components.llm]
+factory = "llm"
+[components.llm.model]
+@llm_models = "clinical.OpenAI.v1"
+name = "m"
+base_url = "{url}"
+journal = "{journal}"
+{model}
+[components.llm.task]
+{task}
+"""

@@ -6,7 +6,7 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
-from toy import ROOT
+from toy import ROOT, llm_config
 
 from benchmarks.server import Fault, Server, completion
 from scripts import annotate
@@ -182,21 +182,6 @@ def test_the_careful_config_asks_label_by_label_thrice_and_looks_again_at_what_i
     assert any(t.ent_iob == 0 and t.text == "CT" for d in docs for t in d)
 
 
-STOCK = """
-[nlp]
-lang = "en"
-pipeline = ["llm"]
-[components]
-[components.llm]
-factory = "llm"
-[components.llm.task]
-{task}
-[components.llm.model]
-@llm_models = "clinical.OpenAI.v1"
-name = "m"
-base_url = "{url}"
-journal = "{journal}"
-"""
 LABELS = 'labels = ["DRUG", "PROCEDURE"]\n'
 STOCK_TASKS = {
     "NER.v3": f'@llm_tasks = "spacy.NER.v3"\n{LABELS}',
@@ -224,7 +209,7 @@ def test_a_config_of_stock_spacy_llm_runs_with_its_model_line_changed(name, serv
     )
     server.answer = stock_answer
     task = STOCK_TASKS[name].replace("EXAMPLES", str(examples))
-    docs, counts = run(STOCK.format(task=task, url=server.url, journal=tmp_path / "j.sqlite"))
+    docs, counts = run(llm_config(task, server.url, tmp_path / "j.sqlite"))
     assert {(e.text.lower(), e.label_) for d in docs for e in d.ents} >= {("aspirin", "DRUG"), ("ct head", "PROCEDURE")}
     assert counts["calls: answered"] > 0
 
@@ -235,7 +220,7 @@ def test_a_failed_answer_is_missing_annotation_for_a_stock_task_too(name, server
     examples.write_text("- text: 'x'\n  spans: [{text: x, is_entity: false, label: DRUG, reason: no}]\n")
     server.answer, server.finish_reason = stock_answer, "content_filter"
     task = STOCK_TASKS[name].replace("EXAMPLES", str(examples))
-    config = STOCK.format(task=task, url=server.url, journal=tmp_path / "j.sqlite")
+    config = llm_config(task, server.url, tmp_path / "j.sqlite")
     docs, counts = run(config, max_missing=1.0)
     assert {t.ent_iob for doc in docs for t in doc} == {0}
     assert counts["answers: filtered"] == len(docs) == counts["notes with unread passages"]

@@ -13,7 +13,7 @@ import urllib.request
 from pathlib import Path
 
 import pytest
-from toy import DRUGS, PROCEDURES
+from toy import DRUGS, PROCEDURES, SPANS, llm_config
 
 from scripts import annotate
 from scripts.llm.embedded import gguf_file
@@ -28,29 +28,10 @@ pytestmark = [
 ]
 STARTS_WITHIN_S = 120
 N_EXAMPLES = 2
-CONFIG = """
-[nlp]
-lang = "en"
-pipeline = ["llm"]
-[components]
-[components.llm]
-factory = "llm"
-[components.llm.task]
-@llm_tasks = "clinical.Spans.v1"
-task = "configs/task/drugs_procedures.yml"
-template = "configs/prompts/json.jinja"
-form = "json"
-occurrences = "all"
-examples = "{examples}"
-n_examples = 2
-[components.llm.model]
-@llm_models = "clinical.OpenAI.v1"
-name = "smollm2"
-base_url = "{url}"
-journal = "{journal}"
-parameters = {{"temperature": 0.0, "max_tokens": 120{form}}}
-limits = {{"max_in_flight": 2}}
+EXAMPLES = '\nexamples = "{examples}"\nn_examples = 2'
+MODEL = """limits = {{"max_in_flight": 2}}
 max_answers = 1
+parameters = {{"temperature": 0.0, "max_tokens": 120{form}}}
 """
 # This server knows no schemas (`guided`), but it can be told to answer in JSON.
 FORMS = {"free": "", "JSON": ', "response_format": {"type": "json_object"}'}
@@ -63,7 +44,7 @@ def url(tmp_path_factory):
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     log = tmp_path_factory.mktemp("server") / "log.txt"
-    command = [sys.executable, "-m", "llama_cpp.server", "--model", str(gguf_file()), "--model_alias", "smollm2"]
+    command = [sys.executable, "-m", "llama_cpp.server", "--model", str(gguf_file()), "--model_alias", "m"]
     command += ["--host", "127.0.0.1", "--port", str(port), "--n_ctx", "2048", "--n_threads", "2"]
     with log.open("w") as out, subprocess.Popen(command, stdout=out, stderr=subprocess.STDOUT) as process:
         try:
@@ -92,7 +73,8 @@ def test_a_real_model_labels_notes_through_a_real_server_and_is_asked_once(form,
     write_notes(released, [note.with_spans(None) for note in notes])
     write_manifest(released, inputs={}, config={}, sensitivity="released", counts={})
     journal = tmp_path / "journal.sqlite"
-    config.write_text(CONFIG.format(examples=examples, url=url, journal=journal, form=FORMS[form]))
+    asked = SPANS + EXAMPLES.format(examples=examples)
+    config.write_text(llm_config(asked, url, journal, MODEL.format(form=FORMS[form])))
     task = Path("configs/task/drugs_procedures.yml")
 
     annotate.main(released, silver, config, task, None, "en", -1, 1.0)

@@ -2,33 +2,14 @@
 
 import pytest
 import spacy
+from toy import SPANS, llm_config
 
 from benchmarks.server import Server
 from scripts import functions  # noqa: F401  registers our model and component
 from scripts.annotators.stream import label
 
-CONFIG = """
-[nlp]
-lang = "en"
-pipeline = ["llm", "vote"]
-[components]
-[components.llm]
-factory = "llm"
-[components.llm.task]
-{task}
-[components.llm.model]
-@llm_models = "clinical.OpenAI.v1"
-name = "m"
-base_url = "{url}"
-journal = "{journal}"
-[components.vote]
-factory = "clinical_vote"
-task = "configs/task/drugs_procedures.yml"
-of = ["llm"]
-"""
 TASKS = {
-    "ours": '@llm_tasks = "clinical.Spans.v1"\ntask = "configs/task/drugs_procedures.yml"\nform = "json"\n'
-    'template = "configs/prompts/json.jinja"\noccurrences = "all"',
+    "ours": SPANS,
     "stock, with shards": '@llm_tasks = "spacy.NER.v3"\nlabels = ["DRUG"]\n[components.llm.task.examples]\n'
     '@misc = "spacy.FewShotReader.v1"\npath = "{shots}"',
     "stock, without": '@llm_tasks = "spacy.REL.v1"\nlabels = ["TREATS"]',
@@ -46,7 +27,7 @@ def pipeline(tmp_path):
 
     def load(task: str, server: Server) -> spacy.Language:
         task = TASKS[task].format(shots=shots) if "{shots}" in TASKS[task] else TASKS[task]
-        text = CONFIG.format(task=task, url=server.url, journal=tmp_path / "j.sqlite")
+        text = llm_config(task, server.url, tmp_path / "j.sqlite", vote=True)
         return spacy.util.load_model_from_config(spacy.util.Config().from_str(text), auto_fill=True)
 
     return load
