@@ -3,6 +3,7 @@
 import hashlib
 import json
 import sqlite3
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -23,16 +24,28 @@ class Journal:
 
     def __init__(self, path: Path):
         path.parent.mkdir(parents=True, exist_ok=True)
-        try:
+        deadline = time.monotonic() + BUSY_S
+        while True:
             self._db = sqlite3.connect(path, timeout=BUSY_S, isolation_level=None, check_same_thread=False)
-            # A commit in the write-ahead log survives the process; only a power cut could take the last ones.
-            self._db.execute("PRAGMA journal_mode=WAL")
-            self._db.execute("PRAGMA synchronous=NORMAL")
-            self._db.execute(SCHEMA)
-        except sqlite3.DatabaseError as e:
-            raise UserError(
-                f"{path.name} is no journal ({e})", "Move it away, or name another under `journal`"
-            ) from None
+            try:
+                # A commit in the write-ahead log survives the process; only a power cut could take the last ones.
+                self._db.execute("PRAGMA journal_mode=WAL")
+                self._db.execute("PRAGMA synchronous=NORMAL")
+                self._db.execute(SCHEMA)
+                return
+            except sqlite3.DatabaseError as e:
+                self._db.close()
+                # SQLite does not wait, whatever its timeout, where two processes make one file at once.
+                if not _is_busy(e):
+                    raise UserError(
+                        f"{path.name} is no journal ({e})", "Move it away, or name another under `journal`"
+                    ) from None
+                if time.monotonic() > deadline:
+                    raise UserError(
+                        f"another process has held {path.name} for {BUSY_S} s",
+                        "Wait until it has ended, or name another under `journal`",
+                    ) from None
+                time.sleep(0.01)
 
     def get(self, key: str) -> dict[str, Any] | None:
         """What was answered to KEY, or None."""
@@ -54,6 +67,10 @@ class Journal:
 
     def close(self) -> None:
         self._db.close()
+
+
+def _is_busy(error: sqlite3.DatabaseError) -> bool:
+    return getattr(error, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_BUSY  # the low byte; above it stands why
 
 
 def key_of(**what: Any) -> str:

@@ -1,8 +1,12 @@
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
+import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 
 import pytest
 
@@ -61,3 +65,30 @@ def test_a_file_that_is_no_journal_is_named_and_left_alone(tmp_path):
     with pytest.raises(UserError, match="is no journal"):
         Journal(path)
     assert path.read_text().startswith("this is a letter")
+
+
+def test_a_file_that_many_make_at_once_is_made_once_and_opened_by_all(tmp_path):
+    n_openers, n_rounds = 8, 20  # SQLite itself answers "locked" to some of them, whatever its timeout
+    barrier = threading.Barrier(n_openers)
+
+    def open_and_add(path, i):
+        barrier.wait(10)
+        journal = Journal(path)
+        journal.add(f"{i}", {})
+        journal.close()
+
+    with ThreadPoolExecutor(n_openers) as pool:
+        for k in range(n_rounds):
+            path = tmp_path / f"{k}.sqlite"
+            list(pool.map(partial(open_and_add, path), range(n_openers)))
+            assert len(Journal(path)) == n_openers
+
+
+def test_a_file_that_another_holds_too_long_is_said_to_be_held_and_not_to_be_no_journal(tmp_path, monkeypatch):
+    monkeypatch.setattr("scripts.llm.journal.BUSY_S", 0.2)
+    path = tmp_path / "journal.sqlite"
+    other = sqlite3.connect(path, isolation_level=None)
+    other.execute("BEGIN EXCLUSIVE")
+    with pytest.raises(UserError, match="another process has held"):
+        Journal(path)
+    other.close()
