@@ -205,7 +205,7 @@ class SpanTask:
         entities = filter_spans(found)
         for entity in set(found) - set(entities):
             counts[f"mentions: {entity.label_}, inside a mention of another call"] += 1
-        return Ballot(entities, frozenset(unread - {token.i for entity in entities for token in entity}))
+        return Ballot(entities, frozenset(unread - {i for entity in entities for i in range(entity.start, entity.end)}))
 
     def _can_read(self, text: str, asked: Sequence[str], answer: Any) -> bool:
         try:

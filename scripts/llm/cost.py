@@ -2,7 +2,6 @@
 
 import asyncio
 import math
-import threading
 from collections import Counter
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
@@ -162,7 +161,8 @@ class Budget:
 
     A call waits while those on their way may yet leave enough for it. When none is on its way and the rest is too
     little, it and every later one is a UserError: then nothing that was paid for is still to come. A call of which
-    nobody knows whether it was charged (no answer, a broken one) counts as the most that it can cost.
+    nobody knows whether it was charged (no answer, a broken one) counts as the most that it can cost. Use it inside one
+    event loop.
     """
 
     def __init__(self, dollars: float = math.inf):
@@ -170,7 +170,6 @@ class Budget:
         self._on_their_way: list[Bill] = []
         self._waiting: list[asyncio.Future[None]] = []
         self._is_over = False
-        self._lock = threading.Lock()  # each endpoint has an event loop, and a thread, of its own
 
     @asynccontextmanager
     async def hold(self, most: float) -> AsyncIterator[Bill]:
@@ -181,32 +180,26 @@ class Budget:
         try:
             yield bill
         finally:
-            with self._lock:
-                self._on_their_way.remove(bill)
-                self.spent += bill.paid
-                waiting, self._waiting = self._waiting, []
+            self._on_their_way.remove(bill)
+            self.spent += bill.paid
+            waiting, self._waiting = self._waiting, []
             for settled in waiting:
-                settled.get_loop().call_soon_threadsafe(_settle, settled)
+                if not settled.done():  # cancelled
+                    settled.set_result(None)
 
     def _place(self, bill: Bill) -> asyncio.Future[None] | None:
         """Put BILL among those on their way, or say what to wait for before asking again."""
-        with self._lock:
-            is_enough = self.spent + sum(b.most for b in self._on_their_way) + bill.most <= self.dollars
-            if is_enough and not self._is_over:
-                self._on_their_way.append(bill)
-                return None
-            if self._on_their_way and not self._is_over:
-                self._waiting.append(settled := asyncio.get_running_loop().create_future())
-                return settled
-            self._is_over = True
+        is_enough = self.spent + sum(b.most for b in self._on_their_way) + bill.most <= self.dollars
+        if is_enough and not self._is_over:
+            self._on_their_way.append(bill)
+            return None
+        if self._on_their_way and not self._is_over:
+            self._waiting.append(settled := asyncio.get_running_loop().create_future())
+            return settled
+        self._is_over = True
         left = max(0.0, self.dollars - self.spent)
         raise UserError(
             f"{show_money(self.spent)} of a budget of {show_money(self.dollars)} are spent, and the next answer "
             f"may cost {show_money(bill.most)}: {show_money(left)} are left",
             "All answers are kept: the same command with a larger --budget goes on",
         )
-
-
-def _settle(future: asyncio.Future[None]) -> None:
-    if not future.done():
-        future.set_result(None)

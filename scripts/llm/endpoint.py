@@ -8,7 +8,7 @@ import asyncio
 import atexit
 import os
 import random
-import threading
+import time
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -20,6 +20,7 @@ from scripts.llm.cost import Bill, Budget, Price, TokenRule, Usage, counted_toke
 from scripts.llm.egress import check_destination, host_of
 from scripts.llm.journal import Journal, key_of
 from scripts.llm.limit import AdaptiveLimit
+from scripts.llm.loop import call_off, now, run
 from scripts.llm.prompt import UNCUT, Answer, Prompt
 from scripts.llm.replies import read_refusal, read_reply, retry_after, was_sent
 from scripts.notes.errors import UserError
@@ -63,7 +64,8 @@ class Endpoint:
     an answer that the prompt's `is_readable` rejects another is asked for, MAX_ANSWERS in all at most. GUIDED asks the
     server to keep to the prompt's JSON schema, where it has one.
 
-    Whoever starts a run may set its `budget`, and `watch`, which is called after each call, in another thread.
+    Requests go on their way, and answers are read, while the next doc's are asked for. Whoever starts a run may set its
+    `budget`, and `watch`, which is called after each call.
     """
 
     context_length = UNCUT
@@ -91,42 +93,44 @@ class Endpoint:
         self.price, self.rule, self.guided = price, TokenRule(tokenizer, parameters), guided
         self.usage, self.budget = Usage(), Budget()
         self.watch: Callable[[], None] = lambda: None
-        self._loop: asyncio.AbstractEventLoop | None = None
+        self._is_open = False
 
     def __call__(self, prompts: Iterable[Iterable[Any]]) -> Iterable[Iterable[Any]]:
         """Answers to PROMPTS in their order; as many are on their way as the limits allow, and few more are read."""
-        self._start()
-        waiting: deque[list[Any]] = deque()
-        n_waiting = 0
+        self._open()
+        waiting: deque[list[asyncio.Task[Answer]]] = deque()
         try:
             for doc in prompts:
-                asked = [self._submit(prompt) for prompt in doc]
-                waiting.append(asked)
-                n_waiting += len(asked)
-                while n_waiting > 4 * self.limits.max_in_flight:
-                    n_waiting -= len(waiting[0])
+                waiting.append(run(self._begin([self._checked(prompt) for prompt in doc])))
+                if _are_done(waiting[0]):  # one doc out for each doc in; and an error is not passed over
+                    yield _first(waiting)
+                while sum(map(len, waiting)) > 4 * self.limits.max_in_flight:
                     yield _first(waiting)
             while waiting:
                 yield _first(waiting)
         finally:
             # An error, or a caller who wants no more: nothing goes on being sent, or paid for.
-            if waiting and self._loop is not None:
-                asyncio.run_coroutine_threadsafe(_cancel_all(), self._loop).result()
+            if waiting:
+                call_off([task for asked in waiting for task in asked])
 
     def close(self) -> None:
-        """Call off what is on its way, close the connections and the journal; the next prompt opens them again."""
-        if self._loop is not None:
-            asyncio.run_coroutine_threadsafe(_cancel_all(), self._loop).result()
-            asyncio.run_coroutine_threadsafe(self._client.close(), self._loop).result()
-            self._loop.call_soon_threadsafe(self._loop.stop)
+        """Close the connections and the journal; the next prompt opens them again."""
+        if self._is_open:
+            self._is_open = False
+            run(self._client.close())
             self._journal.close()
-            self._loop = None
 
-    def _submit(self, prompt: Any) -> Any:
+    async def _begin(self, prompts: Sequence[Any]) -> list[asyncio.Task[Answer]]:
+        """Start asking PROMPTS, and give all that is on its way a turn."""
+        tasks = [asyncio.create_task(self._answer(prompt)) for prompt in prompts]
+        await asyncio.sleep(0)
+        return tasks
+
+    def _checked(self, prompt: Any) -> Any:
         check_destination(self.base_url, None, self.allowed)
         if isinstance(prompt, Prompt) and prompt.sensitivity:
             check_destination(self.base_url, prompt.sensitivity, self.allowed)
-        return asyncio.run_coroutine_threadsafe(self._answer(prompt), self._loop)
+        return prompt
 
     def keys(self, prompt: str) -> Iterator[str]:
         """The journal's keys of the answers to PROMPT: of the first, then of each next that is asked for if need be."""
@@ -190,16 +194,16 @@ class Endpoint:
             await self._limit.take()
             try:
                 async with self.budget.hold(self._most(prompt)) as bill:
-                    sent_at = self._loop.time()
-                    answer, fault, wait = await self._send(prompt, sent_at, bill)
+                    sent_at = now()
+                    answer, fault, wait = await self._send(prompt, bill)
             finally:
                 self._limit.give_back()
                 self.watch()
-            failed_at = min(failed_at, self._loop.time())
+            failed_at = min(failed_at, now())
             if fault in ("connection", "timeout"):
                 self._check_silence(sent_at)
             else:
-                self._heard_at, self._silent_since = self._loop.time(), None
+                self._heard_at, self._silent_since = now(), None
             if answer is not None:
                 return answer
             self.usage.calls[fault] += 1
@@ -214,11 +218,12 @@ class Endpoint:
     def _most(self, prompt: str) -> float:
         return money(self.price, self.rule.most(prompt, self.parameters_for(prompt))) or 0.0
 
-    async def _send(self, prompt: str, sent_at: float, bill: Bill) -> tuple[dict[str, Any] | None, str, float | None]:
+    async def _send(self, prompt: str, bill: Bill) -> tuple[dict[str, Any] | None, str, float | None]:
         """One call: the answer, or else the fault and how long the server asks to wait; what is paid goes on BILL."""
         import openai
 
         self.usage.n_calls += 1
+        sent_at = time.monotonic()  # the server's own time, whatever the caller does meanwhile
         try:
             async with asyncio.timeout(self.limits.total_s):
                 # Half of what the client's `chat.completions.create` costs is models made of plain JSON and back.
@@ -242,7 +247,7 @@ class Endpoint:
         except (openai.OpenAIError, ValueError, TypeError, LookupError, AttributeError):
             return None, "garbage", None  # HTML, half a JSON, a body of another shape
         self._count(prompt, answer, bill)
-        self._limit.answered(self._loop.time() - sent_at)
+        self._limit.answered(time.monotonic() - sent_at)
         return answer, "", None
 
     def _count(self, prompt: str, answer: Mapping[str, Any], bill: Bill) -> None:
@@ -281,15 +286,15 @@ class Endpoint:
     def _check_silence(self, sent_at: float) -> None:
         if self._silent_since is None:
             self._silent_since = sent_at
-        if self._loop.time() - self._silent_since > self.limits.gone_s:
+        if now() - self._silent_since > self.limits.gone_s:
             raise UserError(
                 f"{host_of(self.base_url)} was not heard of for {self.limits.gone_s:.0f} s",
                 f"Start it and run the same command: {len(self._journal)} answers are kept",
             )
 
-    def _start(self) -> None:
-        """Open journal, client and a thread for their event loop, at the first prompt."""
-        if self._loop is not None:
+    def _open(self) -> None:
+        """Open journal and client, at the first prompt."""
+        if self._is_open:
             return
         self.rule.estimate("")  # a tokenizer that cannot be loaded is found out before anything is paid for
         self._journal = Journal(self.journal_path)
@@ -298,11 +303,9 @@ class Endpoint:
         self._rng = random.Random(0)
         self._n_asked = self._n_retries = 0
         self._asking: dict[str, asyncio.Future[dict[str, Any]]] = {}
-        loop = asyncio.new_event_loop()
-        self._heard_at = loop.time()
+        self._heard_at = now()
         self._silent_since: float | None = None  # when the first was sent of the requests since it was last heard of
-        threading.Thread(target=loop.run_forever, name="llm", daemon=True).start()
-        self._loop = loop
+        self._is_open = True
         atexit.register(self.close)
 
     def _make_client(self) -> Any:
@@ -338,18 +341,21 @@ def can_read(prompt: str, answer: Mapping[str, Any]) -> bool:
     return prompt.is_readable(Answer(answer["content"], answer["finish_reason"]))
 
 
-def _first(waiting: deque[list[Any]]) -> list[Answer]:
-    """The answers to the first doc WAITING, which then waits no longer; an error leaves it there, to be cancelled."""
-    answers = [future.result() for future in waiting[0]]
+def _first(waiting: deque[list[asyncio.Task[Answer]]]) -> list[Answer]:
+    """The answers to the first doc WAITING, which then waits no longer; an error leaves it there, to be called off."""
+    if not _are_done(waiting[0]):
+        run(_end(waiting[0]))
+    answers = [task.result() for task in waiting[0]]
     waiting.popleft()
     return answers
 
 
-async def _cancel_all() -> None:
-    tasks = asyncio.all_tasks() - {asyncio.current_task()}
-    for task in tasks:
-        task.cancel()
-    await asyncio.gather(*tasks, return_exceptions=True)
+def _are_done(tasks: Sequence[asyncio.Task[Any]]) -> bool:
+    return all(task.done() for task in tasks)
+
+
+async def _end(tasks: Sequence[asyncio.Task[Any]]) -> None:
+    await asyncio.wait(tasks)
 
 
 def _pool(n: int) -> Any:

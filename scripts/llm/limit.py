@@ -1,6 +1,7 @@
 """How many requests may be on their way: more while it helps, fewer when the server says so."""
 
 import asyncio
+import time
 from collections import deque
 
 SLOWDOWN = 3.0  # a median answer that takes so much longer than the quickest says that requests queue at the server
@@ -10,8 +11,8 @@ RECENT = 32  # answers that the median is taken over
 class AdaptiveLimit:
     """At most `limit` holders at a time. Doubles per round trip at first, later adds one; halves on `pushed_back`.
 
-    Additive increase, multiplicative decrease (Chiu and Jain 1989), with TCP's slow start. All times in seconds of the
-    event loop's clock. Use it inside one event loop.
+    Additive increase, multiplicative decrease (Chiu and Jain 1989), with TCP's slow start. All times in seconds of
+    `time.monotonic`. Use it inside one event loop.
     """
 
     def __init__(self, most: int, start: int = 8):
@@ -56,7 +57,7 @@ class AdaptiveLimit:
         if sent_at >= self._halved_at:
             self.limit = max(1.0, self.limit / 2)
             self._slow_start = False
-            self._halved_at = asyncio.get_running_loop().time()
+            self._halved_at = time.monotonic()
 
     def _wake(self) -> None:
         while self._waiting and self.n_held < int(self.limit):

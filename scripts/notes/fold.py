@@ -50,6 +50,7 @@ def _fold_character(c: str) -> str:
     return folded.replace(" ", "").replace(DOT_ABOVE, "")
 
 
+@cache
 def kind(c: str) -> str:
     """What C is within a word: a "letter" (marks included), a "digit", or else a "symbol"."""
     if c.isdigit():

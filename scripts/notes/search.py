@@ -152,6 +152,8 @@ def tokenize(text: str) -> list[Token]:
 
 
 def _manner(surface: str, mention: str) -> Manner:
+    if surface == mention:
+        return "exact"
     surface, mention = (unicodedata.normalize("NFC", s) for s in (surface, mention.strip()))
     if surface == mention:
         return "exact"

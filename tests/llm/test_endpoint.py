@@ -1,7 +1,10 @@
 """The endpoint model against a real server on loopback that answers, and misbehaves, as told."""
 
-import threading
+import asyncio
+import os
+import signal
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -171,12 +174,11 @@ def test_a_server_that_is_gone_stops_the_run_which_then_goes_on_where_it_was(end
     server.fault = lambda prompt, n: Fault(drop=True) if int(prompt.split()[1]) >= 20 else None
     with pytest.raises(UserError, match="was not heard of for 0 s"):
         ask(endpoint(gone_s=0.2, max_tries=100), PROMPTS[:60])
-    n_before = sum(1 for r in server.requests)
     server.fault = lambda prompt, n: None
     model = endpoint()
     assert ask(model, PROMPTS[:60]) == [f"answer to {p}" for p in PROMPTS[:60]]
     assert model.usage.calls["journal"] >= 10
-    assert len(server.requests) - n_before == 60 - model.usage.calls["journal"]
+    assert model.usage.n_calls == 60 - model.usage.calls["journal"]
 
 
 def test_a_port_where_nobody_listens_stops_the_run(tmp_path):
@@ -260,7 +262,57 @@ def test_tokens_are_counted_as_the_server_counts_them(endpoint):
     assert model.usage.tokens == Tokens(40, 20)
 
 
-def test_no_thread_is_started_before_the_first_prompt(endpoint):
-    before = threading.active_count()
-    endpoint()
-    assert threading.active_count() == before
+def test_nothing_is_opened_before_the_first_prompt(endpoint, server, tmp_path):
+    model = endpoint()
+    assert not list(tmp_path.iterdir()) and not server.requests
+    ask(model, ["p"])
+    assert list(tmp_path.iterdir())
+
+
+def test_no_deadline_passes_while_the_caller_does_other_work(endpoint, server):
+    server.latency_s = 0.05
+    answers = iter(endpoint(total_s=2.0, max_in_flight=2)([p] for p in PROMPTS[:9]))
+    got = [next(answers)[0]]
+    time.sleep(2.2)
+    got += [answer for (answer,) in answers]
+    assert got == [f"answer to {p}" for p in PROMPTS[:9]]
+    assert set(server.calls.values()) == {1}
+
+
+def test_a_notebook_whose_own_loop_runs_can_ask(endpoint):
+    async def cell():
+        return ask(endpoint(), PROMPTS[:9])
+
+    assert asyncio.run(cell()) == [f"answer to {p}" for p in PROMPTS[:9]]
+
+
+def test_threads_that_ask_at_once_get_their_own_answers(endpoint):
+    with ThreadPoolExecutor(4) as pool:
+        models = [endpoint(name=f"m{i}") for i in range(4)]
+        for answers in pool.map(lambda model: ask(model, PROMPTS[:20]), models):
+            assert answers == [f"answer to {p}" for p in PROMPTS[:20]]
+
+
+def test_a_caller_who_wants_no_more_calls_off_what_is_on_its_way(endpoint, server):
+    server.latency_s = 0.05
+    answers = endpoint(max_in_flight=2)([p] for p in PROMPTS)
+    next(answers)
+    answers.close()
+    assert ask(endpoint(name="other", max_in_flight=1), PROMPTS[:9]) == [f"answer to {p}" for p in PROMPTS[:9]]
+    assert len([r for r in server.requests if r["body"]["model"] == "m"]) < 9  # of 200
+
+
+def test_ctrl_c_stops_and_what_was_answered_is_kept(endpoint, server):
+    def answer(prompt):
+        if prompt == PROMPTS[5]:
+            os.kill(os.getpid(), signal.SIGINT)
+            time.sleep(0.2)
+        return f"answer to {prompt}"
+
+    server.answer = answer
+    with pytest.raises(KeyboardInterrupt):
+        ask(endpoint(max_in_flight=1), PROMPTS[:9])
+    server.answer = lambda prompt: f"answer to {prompt}"
+    model = endpoint()
+    assert ask(model, PROMPTS[:9]) == [f"answer to {p}" for p in PROMPTS[:9]]
+    assert model.usage.calls == {"journal": 5, "answered": 4}
