@@ -70,7 +70,7 @@ def main(
     if report.verdict != "PASS":
         raise UserError(
             f"{report.verdict} ({policy.name}): no note is released",
-            f"Not passed: {', '.join(not_passed(policy, report.results)) or 'too many dropped'}; {audit} says why",
+            f"Not passed: {', '.join(not_passed(policy, report.results)) or 'too many broken'}; {audit} says why",
         )
     msg.good(f"PASS ({policy.name}): {len(report.released)} of {report.n_synthetic} notes released", released)
     msg.text(f"{rate_of_leaks(report)}. Not shown: {policy.shows_not}")
@@ -81,7 +81,8 @@ def write_verdict(verdict: Mapping[str, Any], audit: Path, page: Path) -> None:
     write_json(audit, verdict)
     with atomic_write(page) as stream:
         stream.write(render_audit(verdict))
-    write_manifest(page, inputs={"audit": audit}, config={}, sensitivity="released", counts={})
+    # Only the door says that a page may leave: packages/manifest.json.
+    write_manifest(page, inputs={"audit": audit}, config={}, sensitivity="synthetic", counts={})
 
 
 def refuse_private(verdict: Mapping[str, Any], policy: IdentifierPolicy, evidence: Evidence) -> None:
@@ -95,23 +96,25 @@ def refuse_private(verdict: Mapping[str, Any], policy: IdentifierPolicy, evidenc
 
 
 def rate_of_leaks(report: Report) -> str:
-    """What the notes that had to be dropped, or that there were none, prove of the generator."""
-    dropped = report.to_json()["counts"]["dropped"]
-    low, high = dropped["ci95"]
-    bounds = f"{low:.1%} to {high:.1%}" if dropped["count"] else f"at most {high:.1%} (3/n)"
-    return f"{dropped['count']} of {dropped['n']} notes broke a check: of all that it writes, {bounds} would (95 %)"
+    """What the notes that had to be dropped or mended, or that there were none, prove of the generator."""
+    broken = report.to_json()["counts"]["broken"]
+    low, high = broken["ci95"]
+    bounds = f"{low:.1%} to {high:.1%}" if broken["count"] else f"at most {high:.1%} (3/n)"
+    return f"{broken['count']} of {broken['n']} notes broke a check: of all that it writes, {bounds} would (95 %)"
 
 
 def print_report(report: Report) -> None:
-    """Print each check's verdict and why notes were dropped."""
+    """Print each check's verdict and why notes were dropped or mended."""
     msg.table([(r.id, r.name, r.verdict.replace("_", " ").lower()) for r in report.results])
     for result in report.results:
         if result.verdict == "INCONCLUSIVE":
             msg.warn(f"{result.id} {result.meaning.split('. ')[0]}")
+    for reason, count in report.replaced.most_common():
+        msg.info(f"identifiers replaced in {count}: {reason}")
     for reason, count in report.dropped.most_common():
         msg.info(f"dropped {count}: {reason}")
-    if report.too_many_dropped:
-        msg.warn(f"More than {report.policy.max_dropped:.0%} of the notes would have to be dropped")
+    if report.too_many_broken:
+        msg.warn(f"More than {report.policy.max_dropped:.0%} of the notes break a check: this generator remembers")
 
 
 if __name__ == "__main__":

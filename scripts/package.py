@@ -13,7 +13,15 @@ from wasabi import msg
 
 from scripts.annotators.load import load_annotator, predict
 from scripts.notes.errors import UserError
-from scripts.notes.files import atomic_write, read_manifest, sensitivity_of, sha256_of, versions, write_json
+from scripts.notes.files import (
+    atomic_write,
+    manifest_path,
+    read_manifest,
+    sensitivity_of,
+    sha256_of,
+    versions,
+    write_json,
+)
 from scripts.notes.jsonl import read_notes
 from scripts.notes.note import Note
 from scripts.notes.step import Arg, Opt, run_step
@@ -55,7 +63,8 @@ def main(
 ):
     """Scrub MODEL, build its wheel, search all that leaves for private text, and try the wheel; or leave no wheel.
 
-    Only what PACKAGES/manifest.json lists may leave.
+    Only what PACKAGES/manifest.json lists may leave. A refusal leaves no such list, and no file in which something was
+    found goes on saying that it is released: its manifest is removed, and the step that made it must run again.
     """
     if not name.isidentifier():
         raise UserError(f"the name {name} cannot be imported", "Use letters, digits and underscores")
@@ -65,7 +74,7 @@ def main(
     verdict = check_audit(audit, files, synthetic, silver)
     documents = documents_in([released, silver, *leaves])
     notes = {which: tuple(read_notes(path)) for which, path in files.items()}
-    look_again(Path(verdict["config"]), notes)
+    look_again(Path(verdict["config"]), notes, released)
     nlp = load_annotator(model)
     scores = _read(evaluation)
     meta = describe(nlp, verdict, scores, generator, annotator)
@@ -117,10 +126,22 @@ def make_wheel(
 
 
 def search(documents: Sequence[Path], scanner: Scanner, nlp: "Language") -> int:
-    """How many texts of DOCUMENTS were searched; a UserError if anything was found in them."""
-    findings, n_texts = scanner.scan_documents(tqdm(documents, unit=" files", desc="scan"), _labels(nlp))
-    _refuse(findings, "Find out how it came there; what lists it must be made again")
+    """How many texts of DOCUMENTS were searched; a UserError if anything was found in them, which are `withdraw`n."""
+    labels, n_texts = _labels(nlp), 0
+    findings: dict[Path, list[Finding]] = {}
+    for path in tqdm(documents, unit=" files", desc="scan"):
+        findings[path], n = scanner.scan_documents([path], labels)
+        n_texts += n
+    for path in (path for path, found in findings.items() if found):
+        withdraw(path)
+    _refuse([*chain(*findings.values())], "Find out how it came there; the step that made it must run again")
     return n_texts
+
+
+def withdraw(path: Path) -> None:
+    """Remove the manifest that vouches for PATH, its own or its folder's: without one a file counts as private."""
+    for manifest in (manifest_path(path), path.with_name("manifest.json")):
+        manifest.unlink(missing_ok=True)
 
 
 def _refuse(findings: Iterable[Finding], remedy: str) -> None:
@@ -129,12 +150,16 @@ def _refuse(findings: Iterable[Finding], remedy: str) -> None:
         raise UserError(f"no wheel: {shown}", remedy)
 
 
-def look_again(config: Path, notes: dict[str, tuple[Note, ...]]) -> None:
-    """A UserError unless G1 of the policy CONFIG passes on the released of NOTES, whatever the verdict's file says."""
+def look_again(config: Path, notes: dict[str, tuple[Note, ...]], released: Path) -> None:
+    """A UserError unless G1 of the policy CONFIG passes on the released of NOTES, whatever the verdict's file says.
+
+    The file RELEASED is then `withdraw`n.
+    """
     policy = load_policy(config)
     evidence = Evidence(notes["private"], notes["holdout"], notes["gold"], notes["released"])
     looked = [check(evidence) for check in policy.checks if check.id == "G1"]
     if not looked or any(result.verdict != "PASS" for result in looked):
+        withdraw(released)
         said = looked[0].verdict if looked else "not in the policy"
         raise UserError(f"the released notes do not pass G1 ({said})", "Run the `audit` step again")
 

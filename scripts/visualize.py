@@ -18,7 +18,9 @@ N_SHOWN = 30  # released notes on the page
 
 
 def main(
-    reports: Path = Arg(..., help="Folder for index.html (may leave) and inside/gold.html (must not)"),
+    reports: Path = Arg(
+        ..., help="Folder for index.html (may leave once `package` lists it) and inside/gold.html (must not)"
+    ),
     gold: Path = Opt(..., help="Notes with human labels (JSONL)"),
     predictions: Path = Opt(..., help="Folder with each system's labels, as `evaluate` wrote it"),
     evaluation: Path = Opt(..., help="Scores, as `evaluate` wrote them (JSON)"),
@@ -29,12 +31,15 @@ def main(
     lang: str = Opt("en"),
     title: str = Opt("Clinical entities", help="Heading of both pages"),
 ):
-    """Write REPORTS/index.html, without private text, and REPORTS/inside/gold.html."""
+    """Write REPORTS/index.html, without private text, and REPORTS/inside/gold.html.
+
+    Neither says of itself that it is released: `package` searches what may leave, and lists it.
+    """
     scores = read_json(evaluation)
     verdict = read_json(audit) if audit.is_file() else None
     shown = read_released(silver, lang)
     page = render_index(title, scores, verdict, generation_counts(synthetic), shown, lang)
-    write_page(reports / "index.html", page, {"evaluation": evaluation, "silver": silver}, "released", len(shown))
+    write_page(reports / "index.html", page, {"evaluation": evaluation, "silver": silver}, "synthetic", len(shown))
     golds = [note.with_labels(scores["labels"]) for note in read_notes(gold)]
     predicted = predictions / f"{system}.jsonl"
     by_id = {note.id: note.with_labels(scores["labels"]) for note in read_notes(predicted)}

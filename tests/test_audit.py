@@ -89,11 +89,15 @@ def run(paths: dict[str, Path], config: Path | None = None) -> dict:
 def test_a_pass_writes_the_notes_that_are_left_and_vouches_for_them(project, capsys):
     verdict = run(project)
     assert verdict["verdict"] == "PASS" and verdict["policy"] == "small-corpus policy"
-    assert verdict["counts"] | {"dropped": None} == {
+    assert verdict["counts"] | {"dropped": None, "broken": None} == {
         "n_synthetic": 8,
         "n_dropped": 1,
         "n_dropped_by_reason": {"identifier: name": 1},
+        "n_replaced": 0,
+        "n_replaced_by_reason": {},
+        "n_by_chance": 0,
         "dropped": None,
+        "broken": None,
         "n_released": 7,
     }
     assert [note.id for note in read_notes(project["released"])] == [f"note-synthetic-{i}" for i in range(8) if i != 3]
@@ -105,6 +109,27 @@ def test_a_pass_writes_the_notes_that_are_left_and_vouches_for_them(project, cap
     assert "PASS (small-corpus policy): 7 of 8 notes released" in printed
     assert "1 of 8 notes broke a check: of all that it writes, 2.2% to 47.1% would" in printed
     assert "no canaries" in printed
+
+
+def test_a_policy_that_replaces_mends_the_note_and_tells_it(project, capsys):
+    config = quick("audit_small", project["private"].parent)
+    config.write_text(config.read_text("utf8").replace('repair = "drop"', 'repair = "replace"'), "utf8")
+    before = {note.id: note for note in read_notes(project["synthetic"])}
+    verdict = run(project, config)
+    counts = verdict["counts"]
+    assert verdict["verdict"] == "PASS" and (counts["n_dropped"], counts["n_released"]) == (0, 8)
+    assert counts["n_replaced_by_reason"] == {"identifier: name": 1} and counts["broken"]["count"] == 1
+    released = {note.id: note for note in read_notes(project["released"])}
+    assert {id for id in before if before[id] != released[id]} == {"note-synthetic-3"}
+    text = released["note-synthetic-3"].text
+    told = len(f"seen by {NAME}")
+    assert text.startswith(before["note-synthetic-3"].text[:-told])
+    assert re.search(r" seen by [A-Z]\S+ [A-Z]\S+$", text)
+    assert "Zbigniew" not in text and "Hallorann" not in text
+    printed = " ".join(capsys.readouterr().out.split())
+    assert "identifiers replaced in 1: identifier: name" in printed and "1 of 8 notes broke a check" in printed
+    page = project["page"].read_text()
+    assert "In 1 notes the identifiers that were found became invented ones" in page and "mended or dropped" in page
 
 
 def test_no_leak_in_n_notes_proves_a_bound_of_three_in_n(project, capsys):
@@ -153,7 +178,7 @@ def test_the_page_for_the_person_who_signs_is_written_whatever_the_verdict(proje
     run(project)
     page = project["page"].read_text()
     assert "nothing stands in the way" in page and "<td>identifier: name</td>" in page
-    assert sensitivity_of(project["page"]) == "released"
+    assert sensitivity_of(project["page"]) == "synthetic"
     project["holdout"].write_text("")
     fail(project, "INCONCLUSIVE")
     assert "there are no holdout notes" in project["page"].read_text()

@@ -14,7 +14,7 @@ from spacy.training import Example
 from scripts import package
 from scripts.notes.docbins import make_docs, write_docbin
 from scripts.notes.errors import UserError
-from scripts.notes.files import sha256_of, write_json, write_manifest
+from scripts.notes.files import sensitivity_of, sha256_of, write_json, write_manifest
 from scripts.notes.jsonl import write_notes
 from scripts.notes.note import Note, Span
 from scripts.notes.tokenizer import blank
@@ -305,8 +305,15 @@ def test_a_leak_in_anything_that_leaves_leaves_no_wheel(paths, tmp_path, place, 
     """The wheel itself is found clean; making it takes seconds, so that it is left out here."""
     monkeypatch.setattr(package, "make_wheel", fake_wheel)
     leaves = documents(paths, tmp_path / "out", **LEAKS[place])
+    for file in list(leaves[0].iterdir()):
+        write_manifest(file, inputs={}, config={}, sensitivity="released", counts={})
+    fine = documents(paths, tmp_path / "fine", index__html="<p>fine</p>")
+    write_manifest(tmp_path / "fine/index.html", inputs={}, config={}, sensitivity="synthetic", counts={})
     what = {"a path": "a local path", "a key": "shaped as a key"}.get(place, "an identifier")
-    refuse(paths | {"leaves": leaves}, f"no wheel: .*{what}")
+    refuse(paths | {"leaves": leaves + fine}, f"no wheel: .*{what}")
+    # Nothing that holds it says that it is released, and nothing else lost its manifest.
+    assert all(sensitivity_of(file) == "private" for file in leaves[0].iterdir())
+    assert sensitivity_of(tmp_path / "fine/index.html") == "synthetic"
 
 
 def fake_wheel(nlp, meta, scanner, trial, scratch):
@@ -334,6 +341,7 @@ def test_a_leak_in_the_labelled_notes_leaves_no_wheel(paths, tmp_path, place, wh
         docbin.strings.add("kestrelous")
         docbin.to_disk(tmp_path / "silver/00000.spacy")
     refuse(paths | {"silver": tmp_path / "silver"}, f"no wheel: .*{what}")
+    assert sensitivity_of(tmp_path / "silver") == "private" and sensitivity_of(paths["released"]) == "released"
 
 
 def test_what_the_gate_let_pass_in_the_released_notes_may_stand_in_their_copies(paths, tmp_path, monkeypatch):
@@ -379,6 +387,7 @@ def test_the_door_does_not_believe_a_verdict(paths, tmp_path, monkeypatch):
     write_json(files["audit"], audit)
     label_silver(tmp_path / "silver", files["released"])
     refuse(files | {"silver": tmp_path / "silver"}, "do not pass G1 .FAIL.")
+    assert sensitivity_of(files["released"]) == "private"
 
 
 def test_labels_of_other_notes_and_files_that_must_not_leave(paths, tmp_path):

@@ -7,10 +7,10 @@ from collections.abc import Iterable, Sequence
 from itertools import count
 from typing import TYPE_CHECKING, Any
 
-from scripts.generators.surrogates import surrogate
 from scripts.notes.canaries import END, PLANTED, ROLE, TWIN
 from scripts.notes.errors import UserError
 from scripts.notes.note import Note
+from scripts.notes.surrogates import surrogate
 
 if TYPE_CHECKING:
     from faker import Faker

@@ -1,11 +1,11 @@
 """What every check of the gate is given, and what it must answer."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
-from scripts.notes.note import Note
+from scripts.notes.note import Note, Span
 
 Verdict = Literal["PASS", "FAIL", "INCONCLUSIVE", "NOT_RUN"]
 
@@ -36,7 +36,9 @@ class Result:
     `meaning` says in plain words what an attacker could do and what a pass does not prove. `offenders` maps the
     synthetic notes whose removal could mend a failure to the reason; it is empty where removal would only hide it.
     `p_values` are those of the check's tests that nothing leaked: the gate fails the check where one is significant
-    after Holm's correction over all tests of all checks, so that the check itself need not.
+    after Holm's correction over all tests of all checks, so that the check itself need not. `marks` are the places in
+    an offender's text, labelled with a kind of identifier, where surrogates would mend it; without marks it can only be
+    dropped. `by_chance` are the offenders that a generator which remembers nothing would write as well.
     """
 
     id: str
@@ -46,6 +48,8 @@ class Result:
     meaning: str
     offenders: Mapping[str, str] = field(default_factory=dict)
     p_values: Mapping[str, float] = field(default_factory=dict)
+    marks: Mapping[str, Sequence[Span]] = field(default_factory=dict)
+    by_chance: frozenset[str] = frozenset()
 
     def to_json(self) -> dict[str, Any]:
         """The result as it stands in metrics/audit.json."""

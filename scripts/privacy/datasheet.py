@@ -12,6 +12,7 @@ LIMITS = (
     "Not a medical device, not for decisions about a patient.",
 )
 DIGITS = 4
+COUNTED = ("synthetic", "dropped", "replaced", "released")
 
 
 def make_datasheet(
@@ -30,8 +31,9 @@ def make_datasheet(
     return {
         "data": {
             "training": "synthetic notes with machine labels; no real note",
-            "n_notes": {key: verdict["counts"].get(key) for key in ("n_synthetic", "n_dropped", "n_released")},
+            "n_notes": {f"n_{what}": verdict["counts"].get(f"n_{what}") for what in COUNTED},
             "n_dropped_by_reason": verdict["counts"].get("n_dropped_by_reason", {}),
+            "n_replaced_by_reason": verdict["counts"].get("n_replaced_by_reason", {}),
             "sha256": verdict["hashes"].get("released"),
         },
         "generator": {

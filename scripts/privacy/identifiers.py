@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 import spacy
@@ -12,7 +12,8 @@ from scripts.notes.note import Note
 from .check import Evidence, Result
 from .collect import IdentifierPolicy
 from .figures import exceeds, share
-from .keys import HARD, Identifiers, keys_of
+from .keys import HARD, MIN_PART, Identifiers, keys_of
+from .marks import Place, marks_in
 from .normalize import Token, searchable, tokenize
 from .search import Finder, Hit
 
@@ -20,10 +21,12 @@ MEANING = (
     "Somebody who reads the released notes could meet a private patient's record number, telephone, e-mail, street, "
     "birth date or full name, even misspelt by one character, or one of a patient whose notes the generator never had. "
     "A pass proves nothing for identifiers that are not on "
-    "the list: see its recall, and how many values cannot be searched for. Birth dates and misspellings count unless "
-    "the holdout notes, which can have them by chance only, hold them as often."
+    "the list: see its recall, and how many values cannot be searched for. Birth dates and misspellings occur among "
+    "strangers, too: where the holdout notes hold them as often, they do not show that the generator remembers, and no "
+    "note with one of them is released all the same."
 )
 OF_OTHERS = "identifier: of a holdout or gold patient"
+AS_OFTEN = " (as often as in the holdout)"
 
 
 @spacy.registry.misc("clinical.g1_identifiers.v1")
@@ -41,16 +44,19 @@ class DirectIdentifiers:
     name: ClassVar[str] = "direct identifiers"
 
     def __call__(self, evidence: Evidence) -> Result:
-        """FAIL names the notes to drop; INCONCLUSIVE if no identifier of the private notes is known."""
+        """FAIL names the notes to mend; INCONCLUSIVE if no identifier of the private notes is known."""
         leaks = leaks_of(self.identifiers, evidence)
         manners = {id: sorted({hit.manner for hit in hits}) for id, hits in leaks.hits.items() if hits}
-        parts = [note.id for note in evidence.synthetic if leaks.has_rare_part(note)]
-        offenders = {id: "identifier: " + ", ".join(found) for id, found in manners.items()}
-        if self.fail_on_name_parts:
-            offenders |= {id: "identifier: part of a name" for id in parts if id not in offenders}
+        parts = [note.id for note in evidence.synthetic if leaks.rare_parts_in(note)]
         others = find_others(self.identifiers, evidence)
         of_others = [id for id, hits in others.hits.items() if hits]
-        offenders |= {id: OF_OTHERS for id in of_others if id not in offenders}
+        beyond_chance = {*of_others, *(parts if self.fail_on_name_parts else ())}
+        by_chance = {id for id, found in manners.items() if leaks.by_chance.keys() >= set(found)} - beyond_chance
+        offenders = dict.fromkeys(of_others, OF_OTHERS)
+        offenders |= dict.fromkeys(parts, "identifier: part of a name") if self.fail_on_name_parts else {}
+        offenders |= {
+            id: f"identifier: {', '.join(found)}{AS_OFTEN if id in by_chance else ''}" for id, found in manners.items()
+        }
         n = len(evidence.synthetic)
         figures = {
             "n_identifiers": dict(leaks.known.n_values),
@@ -66,12 +72,22 @@ class DirectIdentifiers:
         }
         verdict = "FAIL" if offenders else "PASS" if leaks.known.n_values else "INCONCLUSIVE"
         meaning = "Not decided: no identifier of the private notes is known." if verdict == "INCONCLUSIVE" else MEANING
-        return Result(self.id, self.name, verdict, figures, meaning, offenders)
+        marks = {
+            note.id: marks_in(
+                note, [*leaks.places_in(note), *((h.kind, h.first, h.last) for h in others.hits[note.id])]
+            )
+            for note in evidence.synthetic
+            if note.id in offenders
+        }
+        marks = {id: found for id, found in marks.items() if found}
+        return Result(
+            self.id, self.name, verdict, figures, meaning, offenders, marks=marks, by_chance=frozenset(by_chance)
+        )
 
 
 @dataclass(frozen=True)
 class Found:
-    """Which of the identifiers KNOWN stand in each synthetic note and are not EXCUSED, nor chance (`by_chance`)."""
+    """Which of the identifiers KNOWN stand in each synthetic note and are not EXCUSED; BY_CHANCE is `_by_chance`'s."""
 
     known: Identifiers
     excused: frozenset[str]
@@ -83,8 +99,8 @@ class Leaks:
     """Which identifiers of the private notes stand in the synthetic notes and are not excused.
 
     `excused` is what the holdout notes hold as well (a doctor, a ward's telephone) or a public list of names; never a
-    number or address that the record system knows as a private patient's own. What may be chance counts unless the
-    holdout notes have it too, and the synthetic ones not significantly more often (`by_chance`: how many of each).
+    number or address that the record system knows as a private patient's own. `by_chance` are the manners of hit that
+    the holdout notes have as often: no evidence that the generator remembers, but each may be a patient's for all that.
     """
 
     def __init__(self, policy: IdentifierPolicy, evidence: Evidence):
@@ -92,16 +108,25 @@ class Leaks:
         control = [tokenize(searchable(note)) for note in evidence.holdout]
         found = _find(policy, self.known, control, evidence.synthetic)
         self.excused, self.hits, self.by_chance = found.excused, found.hits, found.by_chance
-        self._parts = self.known.parts - {token.text for tokens in control for token in tokens}
+        self._held = {token.text for tokens in control for token in tokens}
+        self._parts = self.known.parts - self._held
         self._rare = self._parts - policy.public_parts()
 
     def parts_in(self, note: Note) -> list[int]:
         """The indices of NOTE's tokens that are a given name or surname of the list and stand in no holdout note."""
         return [i for i, token in enumerate(tokenize(searchable(note))) if token.text in self._parts]
 
-    def has_rare_part(self, note: Note) -> bool:
-        """Whether NOTE has a given name or surname of the list that stands in no holdout note and no public list."""
-        return any(token.text in self._rare for token in tokenize(searchable(note)))
+    def rare_parts_in(self, note: Note) -> list[int]:
+        """As `parts_in`, without what is in a public list."""
+        return [i for i, token in enumerate(tokenize(searchable(note))) if token.text in self._rare]
+
+    def places_in(self, note: Note) -> list[Place]:
+        """Where NOTE has what a surrogate should replace: hits, rare parts, and all words of a name that was hit."""
+        hits, tokens = self.hits[note.id], tokenize(searchable(note))
+        named = {tokens[i].text for hit in hits if hit.kind == "name" for i in range(hit.first, hit.last + 1)}
+        echoes = {word for word in named - self._held if len(word) >= MIN_PART and word.isalpha()}
+        parts = [i for i, token in enumerate(tokens) if token.text in self._rare | echoes]
+        return [*((hit.kind, hit.first, hit.last) for hit in hits), *(("name", i, i) for i in parts)]
 
 
 def leaks_of(policy: IdentifierPolicy, evidence: Evidence) -> Leaks:
@@ -121,11 +146,14 @@ def find_others(policy: IdentifierPolicy, evidence: Evidence) -> Found:
     opening, a list, a slot, a mistaken file), which copies it as it is. So misspellings and parts of names do not
     count, and the private notes take the part that the holdout has for `Leaks`: what they hold as well is a doctor or a
     ward that the generator may have learned, and is G1's to judge as theirs; never excused is a number or address that
-    the record system knows as a holdout or gold patient's own.
+    the record system knows as a holdout or gold patient's own. Birth dates that the private notes hold as often are
+    left out.
     """
     known = policy.collect([*evidence.holdout, *evidence.gold])
     control = [tokenize(searchable(note)) for note in evidence.private]
-    return _find(policy, known, control, evidence.synthetic, near=False)
+    found = _find(policy, known, control, evidence.synthetic, near=False)
+    hits = {id: [hit for hit in hits if hit.manner not in found.by_chance] for id, hits in found.hits.items()}
+    return replace(found, hits=hits)
 
 
 def _find(
@@ -142,10 +170,8 @@ def _find(
     public = policy.public_keys() & set(known.keys)
     excused = frozenset((public | {hit.key for hits in held for hit in hits if hit.exact}) - own)
     found = {note.id: finder.find(tokenize(searchable(note))) for note in synthetic}
-    found = {id: [hit for hit in hits if hit.key not in excused] for id, hits in found.items()}
-    by_chance = _by_chance(list(found.values()), held)
-    hits = {id: [hit for hit in hits if hit.manner not in by_chance] for id, hits in found.items()}
-    return Found(known, excused, hits, by_chance)
+    hits = {id: [hit for hit in hits if hit.key not in excused] for id, hits in found.items()}
+    return Found(known, excused, hits, _by_chance(list(hits.values()), held))
 
 
 def _by_chance(synthetic: list[list[Hit]], control: list[list[Hit]]) -> dict[str, dict[str, Any]]:

@@ -39,7 +39,8 @@ class Membership:
     against `auc_tested` and bounded by `max_auc`, the TPR at 1 % FPR by `max_tpr` where the sizes can show that. With
     `must_show`, what is not bounded is INCONCLUSIVE, and so are missing canaries and a positive control (canaries
     planted many times) that is not detected; without, only a significant test or an emitted canary decides.
-    `neural_tokens` is how many tokens the neural model is trained on; null leaves it out.
+    `neural_tokens` is how many tokens the neural model is trained on; null leaves it out, and so do fewer synthetic
+    notes than `neural_from`.
     """
 
     max_auc: float
@@ -47,6 +48,7 @@ class Membership:
     max_tpr: float
     must_show: bool
     neural_tokens: int | None
+    neural_from: int = 0
     id: ClassVar[str] = "G4"
     name: ClassVar[str] = "canaries and membership"
 
@@ -56,7 +58,8 @@ class Membership:
         emission = _emission(evidence)
         n_emitted = emission["count"] if emission else 0
         control = _control(evidence)
-        doubts = self._doubts(attacks, emission, control) if self.must_show else []
+        left_out = self._left_out(evidence)
+        doubts = self._doubts(attacks, emission, control) + left_out if self.must_show else []
         figures: dict[str, Any] = {
             "attacks": {name: attack.figures() for name, attack in attacks.items()},
             "canaries_emitted": emission,
@@ -69,6 +72,7 @@ class Membership:
             p_values[f"{name}: TPR"] = attack.p_caught_above(self.auc_tested)
         verdict = "FAIL" if n_emitted else "INCONCLUSIVE" if doubts else "PASS"
         meaning = f"Not decided: {'; '.join(doubts)}. {MEANING}" if verdict == "INCONCLUSIVE" else MEANING
+        meaning += "".join(f" In this run {why}." for why in left_out if verdict != "INCONCLUSIVE")
         return Result(self.id, self.name, verdict, figures, meaning, p_values=p_values)
 
     def _attack(self, evidence: Evidence) -> tuple[dict[str, Separation], list[str]]:
@@ -92,10 +96,17 @@ class Membership:
     def _models(self, evidence: Evidence) -> dict[str, Scores]:
         train = [note.text for note in evidence.synthetic]
         models: dict[str, Scores] = {"ngram": _ngram_model(train)}
-        if self.neural_tokens is not None:
+        if self.neural_tokens is not None and not self._left_out(evidence):
             n_tokens, seed = self.neural_tokens, evidence.seed
             models["neural"] = lambda texts: neural_scores(train, texts, n_tokens, seed)
         return models
+
+    def _left_out(self, evidence: Evidence) -> list[str]:
+        """Why the policy's neural model has not been asked, in words; nothing if it was, or if the policy has none."""
+        n = len(evidence.synthetic)
+        if self.neural_tokens is None or n >= self.neural_from:
+            return []
+        return [f"the neural model was left out: {n} synthetic notes are fewer than {self.neural_from}"]
 
     def _doubts(
         self, attacks: Mapping[str, Separation], emission: dict[str, Any] | None, control: dict[str, Any] | None

@@ -63,6 +63,26 @@ def tokenize(text: str) -> list[Token]:
     return tokens
 
 
+def locate(text: str) -> list[tuple[int, int]] | None:
+    """Where in TEXT, as it is written, each token of `tokenize` begins and ends; None where that cannot be told.
+
+    Accents and invisible characters belong to the letter before them. Each character is spelled by itself: where its
+    neighbours change how it is read (Korean in single letters) there is no telling.
+    """
+    plain_forms = {c: " " if c.isspace() else plain(c) for c in set(text)}
+    owners = [i for i, c in enumerate(text) for _ in plain_forms[c]]
+    matches = list(_TOKEN.finditer("".join(plain_forms[c] for c in text)))
+    if [match.group() for match in matches] != [token.text for token in tokenize(text)]:
+        return None
+    places = []
+    for match in matches:
+        end = owners[match.end() - 1] + 1
+        while end < len(text) and not plain_forms[text[end]]:
+            end += 1
+        places.append((owners[match.start()], end))
+    return places
+
+
 def squeeze(text: str) -> str:
     """TEXT in plain spelling, letters and digits only: "Pérez-Ruiz, Ana" gives "perezruizana"."""
     return "".join(token.text for token in tokenize(text))

@@ -172,7 +172,7 @@ def count_alarms(setting: Setting, n: int, seed: int, on_try: Callable[[], objec
         report = judge_clean(setting, random.Random(f"clean {seed} {number}").getrandbits(32))
         verdicts[report.verdict] += 1
         checks.update(f"{r.id} {r.verdict}" for r in report.results if r.verdict in ("FAIL", "INCONCLUSIVE"))
-        checks.update(["too many dropped"] if report.too_many_dropped else [])
+        checks.update(["too many broken"] if report.too_many_broken else [])
         n_dropped, n_notes = n_dropped + report.dropped.total(), n_notes + report.n_synthetic
         on_try()
     return Alarms(n, verdicts, checks, n_dropped, n_notes)

@@ -9,12 +9,13 @@ from typing import Any, ClassVar
 import numpy as np
 import spacy
 
-from scripts.notes.note import Note
+from scripts.notes.note import Note, Span
 
 from .check import Evidence, Result, Verdict
 from .collect import IdentifierPolicy
 from .figures import quantiles, share
 from .identifiers import leaks_of
+from .marks import Place, marks_in
 from .normalize import searchable, tokenize
 from .overlap import Excess, Tokens, count_grams, gap_lcs, measure_excess, number_tokens, run_lengths
 
@@ -52,7 +53,7 @@ class VerbatimRuns:
         texts = ((tokenize(note.text) for note in group) for group in notes)
         private, holdout, synthetic = number_tokens(*texts, (tokenize(searchable(n)) for n in evidence.synthetic))
         runs = private_runs(synthetic, private, holdout)
-        offenders = self._offenders(evidence, synthetic, runs)
+        offenders, marks = self._offenders(evidence, synthetic, runs)
         in_synthetic = [run_lengths(side, synthetic) for side in (private, holdout)]
         excess = {
             n: measure_excess(
@@ -79,21 +80,29 @@ class VerbatimRuns:
         low, high = excess[8].ci95
         doubt = f"Not decided: by {n_patients} holdout patients the excess lies between {low:.4f} and {high:.4f}. "
         meaning = doubt + MEANING if verdict == "INCONCLUSIVE" else MEANING
-        return Result(self.id, self.name, verdict, figures, meaning, offenders)
+        return Result(self.id, self.name, verdict, figures, meaning, offenders, marks=marks)
 
-    def _offenders(self, evidence: Evidence, synthetic: Tokens, runs: np.ndarray) -> dict[str, str]:
+    def _offenders(
+        self, evidence: Evidence, synthetic: Tokens, runs: np.ndarray
+    ) -> tuple[dict[str, str], dict[str, tuple[Span, ...]]]:
+        """The notes with runs that are too long, and in their texts the identifiers in such runs."""
         leaks = leaks_of(self.identifiers, evidence)
-        offenders = {}
+        offenders, marks = {}, {}
         for i, note in enumerate(evidence.synthetic):
             lengths = runs[synthetic.of_note(i)]
-            if lengths.max(initial=0) >= self.max_run:
+            if lengths.max(initial=0) < min(self.max_run, self.max_run_with_identifier):
+                continue
+            places: list[Place] = [(hit.kind, hit.first, hit.last) for hit in leaks.hits[note.id]]
+            places += [("name", token, token) for token in leaks.parts_in(note)]
+            starts = np.flatnonzero(lengths >= self.max_run_with_identifier)
+            in_runs = [p for p in places if any(s <= p[1] and p[2] < s + lengths[s] for s in starts)]
+            if lengths.max() >= self.max_run:
                 offenders[note.id] = LONG_RUN
-            elif lengths.max(initial=0) >= self.max_run_with_identifier:
-                marks = [(h.first, h.last) for h in leaks.hits[note.id]] + [(t, t) for t in leaks.parts_in(note)]
-                starts = np.flatnonzero(lengths >= self.max_run_with_identifier)
-                if any(s <= first and last < s + lengths[s] for first, last in marks for s in starts):
-                    offenders[note.id] = RUN_WITH_IDENTIFIER
-        return offenders
+            elif in_runs:
+                offenders[note.id] = RUN_WITH_IDENTIFIER
+            if note.id in offenders and (found := marks_in(note, in_runs)):
+                marks[note.id] = found
+        return offenders, marks
 
     def _judge(self, excess: Excess, n_patients: int) -> Verdict:
         low, high = excess.ci95

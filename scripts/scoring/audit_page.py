@@ -8,7 +8,7 @@ from .words import show_figure, show_words
 
 SAID = {
     "PASS": "Under this policy nothing stands in the way of releasing these notes.",
-    "FAIL": "At least one check found a leak, or more notes leaked than may be repaired. Nothing is released.",
+    "FAIL": "At least one check found a leak, or more notes broke one than may be repaired. Nothing is released.",
     "INCONCLUSIVE": "At least one check that the policy requires could not decide. Nothing is released.",
 }
 N_IDS = 50  # ids of synthetic notes shown of a check
@@ -66,9 +66,10 @@ def describe_audit(audit: Mapping[str, Any]) -> dict[str, Any]:
         "policy": audit.get("policy", ""),
         "shows_not": audit.get("shows_not", ""),
         "reason": audit.get("reason", ""),
-        "n": {key: counts.get(f"n_{key}") for key in ("synthetic", "dropped", "released")},
+        "n": {key: counts.get(f"n_{key}") for key in ("synthetic", "dropped", "replaced", "by_chance", "released")},
         "dropped": in_words(counts["dropped"]) if "dropped" in counts else "",
-        "reasons": sorted(counts.get("n_dropped_by_reason", {}).items(), key=lambda row: -row[1]),
+        "reasons": _most_first(counts.get("n_dropped_by_reason", {})),
+        "replaced": _most_first(counts.get("n_replaced_by_reason", {})),
         "checks": checks,
         "questions": [_answer(question, audit.get("checks", ())) for question in QUESTIONS],
         "hashes": audit.get("hashes") or {},
@@ -78,14 +79,14 @@ def describe_audit(audit: Mapping[str, Any]) -> dict[str, Any]:
 def in_words(value: Any, repaired: bool = False) -> str:
     """One figure as a clause: a share with its n and interval, a spread, a number; strings are not shown.
 
-    None in n proves a bound, but not of REPAIRED notes: they were chosen to have none.
+    None in n proves a bound, but not of REPAIRED notes: they were chosen, or mended, to have none.
     """
     match value:
         case {"count": count, "n": n, "ci95": [low, high]}:
             if not n:
                 return "none examined"
             if not count and repaired:
-                return f"none of {show_figure(n)}, after dropping"
+                return f"none of {show_figure(n)}, after repair"
             if not count:
                 return f"none of {show_figure(n)} (95 %: at most {_percent(high)} of all such cases, 3 in n)"
             bounds = f"95 %: {_percent(low)} to {_percent(high)}"
@@ -111,12 +112,12 @@ def rows_of(figures: Mapping[str, Any], above: str = "", repaired: bool = False)
             yield from rows_of(value, name, repaired)
         else:
             # Two numbers by any other name are no interval.
-            is_of_notes = repaired and str(key).startswith("notes")  # others are not changed by dropping
+            is_of_notes = repaired and str(key).startswith("notes")  # others are not changed by repair
             yield name, show_figure(value) if str(key).endswith("ci95") else in_words(value, is_of_notes)
 
 
 def _describe_check(check: Mapping[str, Any], before: str | None) -> dict[str, Any]:
-    """CHECK, whose verdict BEFORE notes were dropped may have been another."""
+    """CHECK, whose verdict BEFORE notes were dropped or mended may have been another."""
     figures = dict(check.get("figures") or {})
     ids = [str(id) for id in figures.pop("offending_notes", ())]
     faults = [str(fault) for fault in figures.pop("faults", ())]
@@ -134,6 +135,10 @@ def _describe_check(check: Mapping[str, Any], before: str | None) -> dict[str, A
         "ids": ids[:N_IDS],
         "n_more_ids": max(0, len(ids) - N_IDS),
     }
+
+
+def _most_first(counts: Mapping[str, int]) -> list[tuple[str, int]]:
+    return sorted(counts.items(), key=lambda row: -row[1])
 
 
 def _answer(question: Question, checks: Any) -> dict[str, Any]:

@@ -12,10 +12,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from scripts.generators.load import load_generator
-from scripts.generators.surrogates import make_surrogates, surrogate
+from scripts.generators.surrogates import make_surrogates
 from scripts.llm.answers import spans_of_copy
 from scripts.notes.errors import UserError
 from scripts.notes.note import Note
+from scripts.notes.surrogates import surrogate
 
 LABELS = {"NAME": "name", "STREET": "street", "ID": "number", "DATE": "date"}
 NAMES = [*Swedish.first_names, *Swedish.last_names]

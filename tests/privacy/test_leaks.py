@@ -10,7 +10,7 @@ from scripts.notes.note import Note, Span
 from scripts.privacy.check import Evidence
 from scripts.privacy.faults import changed
 from scripts.privacy.figures import share
-from scripts.privacy.identifiers import OF_OTHERS, recall_of_list
+from scripts.privacy.identifiers import AS_OFTEN, OF_OTHERS, recall_of_list
 from scripts.privacy.verbatim import LONG_RUN, RUN_WITH_IDENTIFIER
 
 NAME = "Zbigniew Öberg-Hallorann"
@@ -207,13 +207,50 @@ def test_a_note_that_names_private_and_other_patients_is_reported_as_naming_priv
     assert policy.checks[1](evidence).offenders == {"both": "identifier: name"}
 
 
-def test_misspellings_that_the_holdout_has_as_often_are_chance(clean, policy):
+def test_misspellings_that_the_holdout_has_as_often_break_the_check_and_show_no_memory(clean, policy):
     near = [Note(f"n{i}", f"chart 4821-00{i}3") for i in range(4)]
     evidence = replace(clean, holdout=(*clean.holdout, *near[:2]), synthetic=tuple(near[2:]) + clean.synthetic)
     result = policy.checks[1](evidence)
-    assert result.verdict == "PASS" and set(result.figures["notes_by_chance"]) == {"near number"}
+    assert result.offenders == dict.fromkeys(["n2", "n3"], f"identifier: near number{AS_OFTEN}")
+    assert result.by_chance == {"n2", "n3"} and set(result.figures["notes_by_chance"]) == {"near number"}
     many = tuple(Note(f"m{i}", "chart 4821-0053") for i in range(20))
-    assert len(policy.checks[1](replace(evidence, synthetic=many)).offenders) == 20
+    often = policy.checks[1](replace(evidence, synthetic=many))
+    assert often.offenders == dict.fromkeys([note.id for note in many], "identifier: near number")
+    assert not often.by_chance
+
+
+@pytest.mark.parametrize("leak", ["mistyped name", "birth date", "birth date in words"])
+def test_a_lone_leak_is_caught_whatever_the_holdout_has_by_chance(clean, policy, victim, leak):
+    """One misspelt name and one birth date of other private patients in the holdout excuse none in the synthetic."""
+    other = Note("p2", "Greta Quillonbeck", None, {"patient": "P2", "name": "Greta Quillonbeck", "born": "1940-01-02"})
+    held = Note("h", "seen with Greta Quillonbekk; 2 January 1940", None, {"patient": "H1"})
+    evidence = replace(
+        clean,
+        private=(
+            *clean.private,
+            other,
+            replace(other, id="p3", meta={**other.meta, "patient": "P3", "born": "1940-05-06"}),
+        ),
+        holdout=(*clean.holdout, held, replace(held, id="h2", text="6 May 1940", meta={"patient": "H2"})),
+        synthetic=(*clean.synthetic, Note("leak", G1_LEAKS[leak])),
+    )
+    assert "leak" in policy.checks[1](evidence).offenders
+
+
+def test_a_chance_hit_beside_a_sure_one_is_no_chance(clean, policy):
+    held = Note("h", "chart 4821-0013", None, {"patient": "H1"})
+    notes = (
+        Note("near", "chart 4821-0033"),
+        Note("both", f"chart 4821-0033 of {NAME}"),
+        Note("part", "HN 4821-0033, Mr Hallorann"),
+    )
+    result = policy.checks[1](replace(clean, holdout=(*clean.holdout, held), synthetic=(*clean.synthetic, *notes)))
+    assert result.by_chance == {"near"}
+    assert result.offenders == {
+        "near": f"identifier: near number{AS_OFTEN}",
+        "both": "identifier: name, near number",
+        "part": "identifier: near number",
+    }
 
 
 def test_no_known_identifier_is_no_evidence(policy):

@@ -4,6 +4,7 @@ import json
 import re
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
 from scripts.notes.files import write_manifest
@@ -74,6 +75,26 @@ def test_the_full_policy_does_not_pass_what_few_patients_cannot_show(draw_clean)
     result = replace(CHECK, must_show=True)(draw_clean(0))
     assert result.verdict == "INCONCLUSIVE"
     assert re.match(r"Not decided: the AUC of ngram, members may be 0\.\d\d; no canaries were planted", result.meaning)
+
+
+def test_among_few_notes_the_neural_model_is_left_out_and_that_is_said(draw_clean, monkeypatch):
+    asked = []
+
+    def canned(train, texts, n_tokens, seed):
+        asked.append(len(train))
+        return np.zeros(len(texts)), np.ones(len(texts))
+
+    monkeypatch.setattr("scripts.privacy.membership.neural_scores", canned)
+    evidence = draw_clean(0)
+    n = len(evidence.synthetic)
+    few = replace(CHECK, neural_tokens=1000, neural_from=n + 1)
+    assert set(few(evidence).figures["attacks"]) == {"ngram, members"} and not asked
+    why = f"the neural model was left out: {n} synthetic notes are fewer than {n + 1}"
+    assert few(evidence).verdict == "PASS" and few(evidence).meaning.endswith(f" In this run {why}.")
+    assert why in replace(few, must_show=True)(evidence).meaning.split("Somebody who")[0]
+    enough = replace(few, neural_from=n)(evidence)
+    assert set(enough.figures["attacks"]) == {"ngram, members", "neural, members"} and asked == [n]
+    assert "left out" not in enough.meaning and "left out" not in CHECK(evidence).meaning
 
 
 def test_the_nearest_notes_in_the_order_of_exposure():

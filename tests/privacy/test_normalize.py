@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from scripts.notes.note import Note
-from scripts.privacy.normalize import plain, searchable, squeeze, tokenize, weight
+from scripts.privacy.normalize import locate, plain, searchable, squeeze, tokenize, weight
 
 
 @pytest.mark.parametrize(
@@ -40,6 +40,35 @@ def test_characters_of_scripts_without_spaces_are_tokens():
 
 def test_a_character_weighs_as_three_letters():
     assert [weight(key) for key in ("", "abc", "王小明", "елкин", "王2")] == [0, 3, 9, 5, 4]
+
+
+@pytest.mark.parametrize(
+    ("text", "written"),
+    [
+        ("Ana  Lee, 40mg", ["Ana", "Lee", "40", "mg"]),
+        ("O\u0308berg e\u0301!", ["O\u0308berg", "e\u0301"]),  # decomposed: the last accent as well
+        ("Zbig\u200bniew\n\u00a0HALLO\u00adrann", ["Zbig\u200bniew", "HALLO\u00adrann"]),
+        ("ﬁsh Straße", ["ﬁsh", "Straße"]),  # one character is two letters
+        ("患者王小明３", ["患", "者", "王", "小", "明", "３"]),
+        ("", []),
+    ],
+)
+def test_tokens_are_located_in_the_text_as_it_is_written(text, written):
+    assert [text[start:end] for start, end in locate(text)] == written
+
+
+def test_what_is_read_otherwise_together_is_not_located():
+    assert locate("김민수") is not None and locate(unicodedata.normalize("NFD", "김민수")) is None
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.text(max_size=40))
+def test_a_located_token_is_spelled_as_the_token(text):
+    places = locate(text)
+    tokens = tokenize(text)
+    # A quarter is one character and two tokens.
+    assert places is None or len(places) == len(tokens)
+    assert all(token.text in squeeze(text[a:b]) for (a, b), token in zip(places or (), tokens, strict=False))
 
 
 def test_a_line_break_is_one_space():

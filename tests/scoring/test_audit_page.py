@@ -134,7 +134,7 @@ def test_checks_say_what_an_attacker_could_do_and_figures_have_their_n(page):
     assert "recall, excess (95 %) −0.01 to 0.02" in said and "recall, patients 78, 32" in said
     assert "Synthetic notes that break it: s7, s9" in said
     # Dropping chose these notes: their zero is no evidence about the generator.
-    assert "It failed before notes were dropped" in said and "none of 114, after dropping" in said
+    assert "It failed before notes were dropped" in said and "none of 114, after repair" in said
     assert "G4 name of G4 NOT RUN Not examined." in said
 
 
@@ -143,6 +143,18 @@ def test_dropped_notes_by_reason_and_hashes(page):
     assert dropped.index("verbatim: a long run 4") < dropped.index("identifier: name 2")
     assert "6 of 120, 5 % (95 %: 2.3 % to 10.5 %)" in dropped
     assert "ab" * 32 in page.sections["hashes"] and "gold missing" in page.sections["hashes"]
+
+
+def test_mended_notes_by_reason_and_those_that_chance_explains():
+    counts = AUDIT["counts"] | {"n_replaced": 3, "n_replaced_by_reason": {"identifier: number": 3}, "n_by_chance": 2}
+    sections = Page(render_audit(AUDIT | {"counts": counts})).sections
+    assert "dropped 6 mended 3 released 114" in sections["verdict"]
+    assert "It failed before notes were mended or dropped" in sections["checks"]
+    dropped = sections["dropped"]
+    assert "In 3 notes the identifiers that were found became invented ones" in dropped
+    assert dropped.index("identifier: number 3") < dropped.index("verbatim: a long run 4")
+    assert "2 of the dropped or mended notes broke a check as notes of strangers do" in dropped
+    assert "mended" not in Page(render_audit(AUDIT)).sections["verdict"]
 
 
 def test_words_of_a_figure_are_not_shown_and_all_else_is_escaped():
