@@ -44,6 +44,8 @@ def main(
     shutil.rmtree(out / "work")
     counts = {"n_notes": len(notes), "n_canaries": len(plants), **report}
     write_manifest(out, inputs=inputs, config=settings, sensitivity="private", counts=counts, seed=seed)
+    if stages := report.get("stages"):
+        msg.info("Notes after each stage: " + ", ".join(f"{name} {n}" for name, n in stages))
     also = f" and {len(plants)} canaries" if plants else ""
     msg.good(f"Adapted on {len(notes)} notes{also}, dev loss {report['best_dev_loss']} nats a token", out)
 

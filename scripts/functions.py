@@ -14,6 +14,11 @@ import scripts.annotators.teacher
 import scripts.annotators.verify
 import scripts.annotators.vote
 import scripts.generators.causal_lm
+import scripts.generators.drop_near_duplicates
+import scripts.generators.mentions
+import scripts.generators.notes_per_patient
+import scripts.generators.sections
+import scripts.generators.surrogates
 import scripts.llm.spacy_models  # noqa: F401
 from scripts.notes.tokenizer import split_clinical
 

@@ -21,11 +21,12 @@ from scripts.generators.control import (
     prefix_of,
 )
 from scripts.generators.filters import reason_to_reject
+from scripts.generators.pretraining import Pretraining, pretrain, read_public
 from scripts.generators.slots import Slots, read_lists
-from scripts.generators.surrogates import Surrogates
+from scripts.generators.stages import Stages
 from scripts.llm.finetune import Example, Lora, Schedule, add_lora, finetune
 from scripts.llm.local import LocalModel, Sampling, device_of, load_causal_lm
-from scripts.notes.canaries import Spotter, end_of
+from scripts.notes.canaries import Spotter, end_of, is_canary
 from scripts.notes.errors import UserError
 from scripts.notes.files import write_json
 from scripts.notes.note import Note
@@ -71,9 +72,10 @@ class Written:
 class CausalLM:
     """A generator whose adapted model lives in one folder. BASE None: from scratch, with a tokenizer of its own.
 
-    With SURROGATES it sees the private notes with other identifiers than theirs. With SLOTS (labels) it sees and writes
-    slots in the place of mentions, which are then filled with mentions of many notes and of LISTS (a YAML file).
-    With PASSAGE it learns and writes passages of so many words, each with its own prefix: small models lose the thread.
+    It sees the private notes as STAGES make them, and before them the public texts of PRETRAINING. With SLOTS (labels)
+    it sees and writes slots in the place of mentions, which are then filled with mentions of many notes and of LISTS (a
+    YAML file). With PASSAGE it learns and writes passages of so many words, each with its own prefix: small models lose
+    the thread.
     """
 
     base: str | None
@@ -84,7 +86,8 @@ class CausalLM:
     lora: Lora | None = None
     shape: dict[str, int] = field(default_factory=dict)
     four_bit: bool = False
-    surrogates: Surrogates | None = None
+    stages: Stages = field(default_factory=Stages)
+    pretraining: Pretraining | None = None
     slots: tuple[str, ...] = ()
     lists: Path | None = None
     passage: int | None = None
@@ -92,17 +95,26 @@ class CausalLM:
     def adapt(
         self, notes: Sequence[Note], holdout: Sequence[Note], out: Path, seed: int, gpu_id: int
     ) -> dict[str, Any]:
-        """Train on NOTES, stop early on HOLDOUT, and write the model (or the adapter) into OUT; returns the losses."""
-        notes = self._shown(notes, seed)
-        model, tokenizer = self._untrained(notes, gpu_id, seed)
-        report = finetune(
-            model,
-            list(self._examples(notes, notes, tokenizer)),
-            list(self._examples(holdout, notes, tokenizer)),
-            self.schedule,
-            out / "work" / "checkpoints",
-            seed,
-        )
+        """Train on NOTES, stop early on HOLDOUT, and write the model (or the adapter) into OUT.
+
+        Returns the losses, the size, and how many notes each stage has left. With PRETRAINING the public texts come
+        first, with checkpoints of their own.
+        """
+        steps = list(self.stages.steps(notes, seed))
+        shown = steps[-1][1] if steps else notes
+        public = read_public(Path(self.pretraining.texts)) if self.pretraining else []
+        # What is shown may be many copies of a note, and a canary's copies are there for the control alone.
+        different = [*public, *(note for note in notes if not is_canary(note))]
+        model, tokenizer = self._untrained([*public, *shown], different, gpu_id, seed)
+        dev, work = list(self._examples(holdout, shown, tokenizer)), out / "work"
+        report: dict[str, Any] = {"n_weights": sum(weight.numel() for weight in model.parameters())}
+        report |= {"stages": [[name, len(made)] for name, made in steps]} if steps else {}
+        if self.pretraining:
+            examples = list(self._examples(public, shown, tokenizer))
+            schedule = self.pretraining.schedule
+            report["pretraining"] = pretrain(model, examples, dev, schedule, work / "pretraining", seed)
+        examples = list(self._examples(shown, shown, tokenizer))
+        report |= finetune(model, examples, dev, self.schedule, work / "checkpoints", seed)
         model.save_pretrained(out / "model")
         tokenizer.save_pretrained(out / "model")
         return report
@@ -165,16 +177,20 @@ class CausalLM:
         )
 
     def _shown(self, notes: Sequence[Note], seed: int) -> list[Note]:
-        return list(self.surrogates(notes, seed) if self.surrogates else notes)
+        return list(self.stages(notes, seed))
 
     def _untrained(
-        self, notes: Sequence[Note], gpu_id: int, seed: int
+        self, notes: Sequence[Note], different: Sequence[Note], gpu_id: int, seed: int
     ) -> tuple["PreTrainedModel", "PreTrainedTokenizerBase"]:
+        """The model before NOTES; a new one learns its tokenizer on them, and is as large as DIFFERENT ones allow."""
         if self.base is None:
-            from scripts.generators.scratch import new_model, new_tokenizer
+            from scripts.generators.scratch import new_model, new_tokenizer, size_for
 
             tokenizer = new_tokenizer([prefix_of(n.meta, self.keys) + n.text for n in notes], self.shape["vocab_size"])
-            return new_model(tokenizer, self.shape, self.max_tokens, seed).to(device_of(gpu_id)), tokenizer
+            shape = self.shape
+            if "n_layers" not in shape:
+                shape = size_for(sum(len(tokenizer.encode(note.text)) for note in different)) | shape
+            return new_model(tokenizer, shape, self.max_tokens, seed).to(device_of(gpu_id)), tokenizer
         model, tokenizer = load_causal_lm(self.base, self.four_bit)
         if not self.four_bit:
             model.to(device_of(gpu_id))
@@ -233,6 +249,13 @@ def _cut(text: str) -> str:
     return text[: ends[-1]].rstrip() if ends else text
 
 
+def _pretraining(block: dict[str, Any] | None) -> Pretraining | None:
+    if block is None:
+        return None
+    schedule = _given(block.get("schedule"), Schedule, "pretraining.schedule")
+    return _given({**block, "schedule": schedule}, Pretraining, "pretraining")
+
+
 def _given(block: dict[str, Any] | None, kind: type, where: str) -> Any:
     try:
         return kind(**(block or {}))
@@ -249,17 +272,17 @@ def make_pretrained(
     lora: dict[str, Any] | None = None,
     max_tokens: int = 512,
     four_bit: bool = False,
-    surrogates: Surrogates | None = None,
+    stages: Stages | None = None,
+    pretraining: dict[str, Any] | None = None,
     slots: list[str] | None = None,
     lists: str | None = None,
     passage: int | None = None,
 ) -> CausalLM:
     """A pretrained causal LM (BASE: folder or hub name), adapted with LoRA, or whole where LORA is null.
 
-    FOUR_BIT trains the LoRA weights on a quantised model (QLoRA); it needs a GPU.
+    FOUR_BIT trains the LoRA weights on a quantised model (QLoRA); it needs a GPU. STAGES are what is done to the notes
+    before, PRETRAINING (texts, schedule) is on public text.
     """
-    if surrogates and slots:
-        raise UserError("[generator] has surrogates and slots", "Choose one: notes with surrogates have no labels")
     return CausalLM(
         base,
         tuple(control),
@@ -268,7 +291,8 @@ def make_pretrained(
         max_tokens,
         None if lora is None else _given(lora, Lora, "lora"),
         four_bit=four_bit,
-        surrogates=surrogates,
+        stages=stages or Stages(),
+        pretraining=_pretraining(pretraining),
         slots=tuple(slots or ()),
         lists=Path(lists) if lists else None,
         passage=passage,
@@ -281,20 +305,32 @@ def make_scratch(
     schedule: dict[str, Any],
     writing: dict[str, Any],
     vocab_size: int = 4000,
-    n_layers: int = 4,
-    width: int = 256,
-    n_heads: int = 4,
+    n_layers: int | None = None,
+    width: int | None = None,
+    n_heads: int | None = None,
     max_tokens: int = 512,
-    surrogates: Surrogates | None = None,
+    stages: Stages | None = None,
+    pretraining: dict[str, Any] | None = None,
 ) -> CausalLM:
-    """A small Llama-shaped LM with its own byte-level BPE, trained on the notes alone (paper A's road)."""
-    shape = {"vocab_size": vocab_size, "n_layers": n_layers, "width": width, "n_heads": n_heads}
+    """A small Llama-shaped LM with its own byte-level BPE, trained on the notes (paper A's road).
+
+    N_LAYERS, WIDTH and N_HEADS are all given, or follow the amount of text (`size_for`). STAGES and PRETRAINING as for
+    a pretrained one.
+    """
+    shape = {"n_layers": n_layers, "width": width, "n_heads": n_heads}
+    given = {name: value for name, value in shape.items() if value is not None}
+    if given and len(given) < len(shape):
+        raise UserError(
+            f"[generator] has {', '.join(given)} and not {', '.join(shape.keys() - given)}",
+            "Give all three, or none: then the size follows the amount of text",
+        )
     return CausalLM(
         None,
         tuple(control),
         _given(schedule, Schedule, "schedule"),
         _given(writing, Writing, "writing"),
         max_tokens,
-        shape=shape,
-        surrogates=surrogates,
+        shape={"vocab_size": vocab_size, **given},
+        stages=stages or Stages(),
+        pretraining=_pretraining(pretraining),
     )

@@ -20,12 +20,7 @@ class Slots:
 
     def __init__(self, notes: Sequence[Note], labels: Sequence[str], lists: Mapping[str, Sequence[str]] | None = None):
         self.labels = tuple(labels)
-        own: dict[str, list[str]] = {}
-        for note in notes:
-            for span in note.with_labels(labels).spans or ():
-                own.setdefault(span.label, []).append(_one_line(note.mention(span)))
-        listed = lists or {}
-        self._pools = {label: [p[label] for p in (own, listed) if p.get(label)] for label in labels}
+        self._pools = pools_of(notes, labels, lists or {})
         self._label_of = {
             text.casefold(): label for label in reversed(labels) for pool in self._pools[label] for text in pool
         }
@@ -50,7 +45,7 @@ class Slots:
             filled += text[last : match.start()]
             label = match[1]
             mention = self._draw(label, rng)
-            if re.search(r"(?:^|\n|[.!?]\s)\s*$", filled):
+            if begins_sentence(filled):
                 mention = mention[0].upper() + mention[1:]
             spans.append(Span(len(filled), len(filled) + len(mention), label))
             filled, last = filled + mention, match.end()
@@ -70,6 +65,22 @@ class Slots:
 def slot_of(label: str) -> str:
     """How a slot for LABEL is written."""
     return f"<{label}>"
+
+
+def pools_of(
+    notes: Sequence[Note], labels: Sequence[str], lists: Mapping[str, Sequence[str]]
+) -> dict[str, list[Sequence[str]]]:
+    """For each of LABELS the mentions of the labelled among NOTES and those of LISTS, where there are any."""
+    own: dict[str, list[str]] = {}
+    for note in notes:
+        for span in note.with_labels(labels).spans or ():
+            own.setdefault(span.label, []).append(_one_line(note.mention(span)))
+    return {label: [pool[label] for pool in (own, lists) if pool.get(label)] for label in labels}
+
+
+def begins_sentence(before: str) -> bool:
+    """Whether what follows BEFORE begins a text, a line or a sentence."""
+    return bool(re.search(r"(?:^|\n|[.!?]\s)\s*$", before))
 
 
 def read_lists(path: Path, labels: Sequence[str]) -> dict[str, list[str]]:

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, get_args
 
 import spacy
 
-from scripts.notes.note import Note
+from scripts.notes.note import Note, Span
+from scripts.notes.rewrite import with_mentions
 from scripts.notes.surrogates import Kind, new_faker, surrogate, words_in
 
 if TYPE_CHECKING:
@@ -19,7 +20,8 @@ class Surrogates:
     """Replaces the mentions of LABELS (label to kind) by others of the same kind and format (Faker, LOCALE).
 
     The same mention becomes the same surrogate throughout a note. COPIES of each note are made, each with surrogates of
-    its own: what stays the same in all of them is what there is to learn. Notes without labels stay as they are.
+    its own: what stays the same in all of them is what there is to learn. Notes without labels stay as they are. All
+    spans are kept, on the surrogates.
     """
 
     locale: str
@@ -31,9 +33,14 @@ class Surrogates:
             if kind not in get_args(Kind):
                 raise ValueError(f"[surrogates]: {label} is of kind '{kind}'; kinds are {', '.join(get_args(Kind))}")
 
+    @property
+    def replaces(self) -> tuple[str, ...]:
+        """The labels of personal data that no note has afterwards but on surrogates."""
+        return tuple(self.labels)
+
     def __call__(self, notes: Sequence[Note], seed: int) -> Iterator[Note]:
-        """COPIES of each of NOTES with surrogates, without spans."""
-        fake = new_faker(self.locale, "surrogates")
+        """COPIES of each of NOTES with surrogates."""
+        fake = new_faker(self.locale, "generator.stages")
         fake.seed_instance(seed)
         rng = random.Random(seed)
         for _ in range(self.copies):
@@ -43,16 +50,15 @@ class Surrogates:
     def _replace(self, note: Note, fake: "Faker", rng: random.Random) -> Note:
         made: dict[tuple[str, str], str] = {}
         taken = {w for s in note.spans or () if s.label in self.labels for w in words_in(note.mention(s))}
-        pieces, end = [], 0
+        others: dict[Span, str] = {}
         for span in sorted(note.spans or ()):
             kind, mention = self.labels.get(span.label), note.mention(span)
             if kind is None:
                 continue
             if (kind, mention) not in made:
                 made[kind, mention] = surrogate(kind, mention, fake, rng, taken)
-            pieces += [note.text[end : span.start], made[kind, mention]]
-            end = span.end
-        return Note(note.id, "".join(pieces) + note.text[end:], None, note.meta)
+            others[span] = made[kind, mention]
+        return with_mentions(note, others)
 
 
 @spacy.registry.misc("clinical.surrogates.v1")

@@ -12,6 +12,11 @@ RUN = 8  # tokens of an end that no text has by chance
 _WORD = re.compile(r"\w+")
 
 
+def is_canary(note: Note) -> bool:
+    """Whether NOTE is a canary: whatever is done to notes before a generator sees them, it stays as it is."""
+    return note.meta.get(ROLE) in (PLANTED, TWIN)
+
+
 def planted(canaries: Iterable[Note]) -> list[Note]:
     """Those of CANARIES that the generator is adapted on; the others are their twins, which it never sees."""
     return [canary for canary in canaries if canary.meta[ROLE] == PLANTED]

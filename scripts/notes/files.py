@@ -131,12 +131,22 @@ def is_current(output: Path, inputs: Inputs, config: Mapping[str, Any], seed: in
     if not (output.exists() and manifest_path(output).is_file()):
         return False
     made = read_manifest(output)
-    same = (made["inputs"], made["config"], made["seed"]) == (hashes_of(inputs), json.loads(json.dumps(config)), seed)
+    settings = json.loads(json.dumps(config))
+    same = (made["inputs"], made["config"], made["seed"]) == (hashes_of(inputs), settings, seed)
+    same = same and _orders_of(made["config"]) == _orders_of(settings)
     return same and (made["sha256"] is None or made["sha256"] == sha256_of(output))
 
 
+def _orders_of(config: Any) -> list[list[str]]:
+    """The names under each `*` of CONFIG in their order, which is part of a setting: equal dicts may differ in it."""
+    if not isinstance(config, Mapping):
+        return []
+    own = [list(value) for key, value in config.items() if key == "*" and isinstance(value, Mapping)]
+    return own + [order for key in sorted(config) for order in _orders_of(config[key])]
+
+
 def files_named_in(config: Any) -> dict[str, Path]:
-    """The files among the values of CONFIG, by name: prompts, lists, and of models the manifest or else the folder."""
+    """The files among the values of CONFIG, by name: prompts, lists; of a folder its manifest or else all of it."""
     if isinstance(config, Mapping):
         config = list(config.values())
     if isinstance(config, list | tuple):

@@ -41,6 +41,21 @@ def near_duplicates(left: Sequence[Note], right: Sequence[Note], threshold: floa
     return sorted(pairs, key=lambda pair: (-pair.similarity, pair.left, pair.right))
 
 
+def firsts(notes: Sequence[Note], threshold: float) -> list[int]:
+    """The places of the NOTES that are not THRESHOLD alike, or more, to one before them that is among these itself."""
+    from datasketch import MinHashLSH
+
+    index = MinHashLSH(threshold=0.6 * threshold, num_perm=N_HASHES)
+    kept: dict[int, set[str]] = {}
+    for i, note in enumerate(notes):
+        own = _runs(note.text)
+        sketch = _min_hash(own)
+        if all(len(own & kept[j]) < threshold * len(own | kept[j]) for j in index.query(sketch)):
+            index.insert(i, sketch)
+            kept[i] = own
+    return list(kept)
+
+
 def _runs(text: str) -> set[str]:
     """The runs of five words of TEXT, without case; a shorter text is one run."""
     words = WORD.findall(text.casefold())

@@ -5,7 +5,8 @@ from bisect import bisect_right
 from collections.abc import Sequence
 from itertools import accumulate, repeat
 
-from .note import Note, Span
+from .note import Note
+from .rewrite import part_of
 
 # Where a passage may end, best first: a blank line, a line, a sentence.
 _ENDS = (re.compile(r"\n\s*\n"), re.compile(r"\n"), re.compile(r"(?<=[.!?;])\s"))
@@ -39,13 +40,8 @@ def cut_windows(
 def cut_note(note: Note, max_words: int) -> list[Note]:
     """NOTE in passages of at most MAX_WORDS words (between blanks), with the spans that lie inside each."""
     words = [match.span() for match in re.finditer(r"\S+", note.text)]
-    passages = []
-    for (start, end), _ in cut_windows(note.text, words, max_words):
-        text = note.text[start:end].rstrip()
-        inside = [s for s in note.spans or () if start <= s.start and s.end <= start + len(text)]
-        spans = tuple(Span(s.start - start, s.end - start, s.label) for s in inside)
-        passages.append(Note(note.id, text, None if note.spans is None else spans, note.meta))
-    return passages
+    windows = [offsets for offsets, _ in cut_windows(note.text, words, max_words)]
+    return [part_of(note, start, start + len(note.text[start:end].rstrip())) for start, end in windows]
 
 
 def _best_cut(text: str, words: Sequence[Offsets], first: int, last: int) -> int:

@@ -2,6 +2,7 @@ import pytest
 
 from scripts.generators import causal_lm
 from scripts.generators.causal_lm import CausalLM, _cut, make_pretrained, make_scratch
+from scripts.generators.stages import make_stages
 from scripts.generators.surrogates import make_surrogates
 from scripts.llm.local import LocalModel
 from scripts.notes.errors import UserError
@@ -83,8 +84,8 @@ def test_with_surrogates_neither_adapting_nor_writing_sees_a_labelled_identifier
     names = (Span(0, 13, "NAME"), Span(15, 24, "ID"))
     notes = [Note(f"n{i}", f"Zoilo Quiroga, 4821-0093, note {i}. Seen in clinic.", names) for i in range(4)]
     writing = WRITING | {"prompt": "opening", "n_words": 3, "max_attempts": 0, "min_words": 1000, "max_new_tokens": 2}
-    surrogates = make_surrogates("es_ES", {"NAME": "name", "ID": "number"}, copies=2)
-    generator = make_pretrained(toy_lm, [], {"n_epochs": 1}, writing, lora={"r": 2}, surrogates=surrogates)
+    stages = make_stages(make_surrogates("es_ES", {"NAME": "name", "ID": "number"}, copies=2))
+    generator = make_pretrained(toy_lm, [], {"n_epochs": 1}, writing, lora={"r": 2}, stages=stages)
     local, seen, asked = LocalModel(toy_lm), [], []
     finetune, complete = causal_lm.finetune, LocalModel.complete
 
@@ -98,7 +99,8 @@ def test_with_surrogates_neither_adapting_nor_writing_sees_a_labelled_identifier
 
     monkeypatch.setattr(causal_lm, "finetune", train)
     monkeypatch.setattr(LocalModel, "complete", draw)
-    generator.adapt(notes, toy_notes[:2], tmp_path, 0, -1)
+    report = generator.adapt(notes, toy_notes[:2], tmp_path, 0, -1)
+    assert report["stages"] == [["Surrogates", 8]]
     with pytest.raises(UserError, match="fit"):
         write(generator, tmp_path, notes, 4, 0, tmp_path / "work")
     shown = [note.text for note in generator._shown(notes, 0)]

@@ -160,10 +160,13 @@ def test_copies_differ_and_the_same_seed_gives_the_same_ones():
     assert set(first).isdisjoint(other)
 
 
-def test_a_note_keeps_its_id_and_meta_and_loses_its_spans():
-    note = note_of("<NAME>Zoilo Quiroga</NAME> came.")
-    (made,) = make_surrogates("es_ES", LABELS)([note], 0)
-    assert (made.id, made.meta, made.spans) == (note.id, note.meta, None)
+def test_a_note_keeps_its_id_its_meta_and_its_spans_on_the_surrogates():
+    note = note_of("<NAME>Zoilo Quiroga</NAME> took <DRUG>aspirin</DRUG> on <DATE>12/03/1951</DATE>.")
+    for made in make_surrogates("es_ES", LABELS, 20)([note], 0):
+        name, drug, day = map(made.mention, made.spans)
+        assert made.text == f"{name} took aspirin on {day}." and drug == "aspirin"
+        assert [span.label for span in made.spans] == ["NAME", "DRUG", "DATE"]
+        assert (made.id, made.meta) == (note.id, note.meta)
 
 
 def test_notes_without_labels_stay_as_they_are():
@@ -182,7 +185,7 @@ def test_a_locale_that_faker_lacks_is_named():
 
 
 def test_the_shipped_config_gives_meddocans_labels_their_kinds():
-    surrogates = load_generator(Path("configs/generator/scratch_es.cfg")).surrogates
+    (surrogates,) = load_generator(Path("configs/generator/scratch_es.cfg")).stages.stages
     assert surrogates.copies == 2
     assert surrogates.labels["NOMBRE_SUJETO_ASISTENCIA"] == "name"
     assert surrogates.labels["FECHAS"] == "date"

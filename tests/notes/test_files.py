@@ -48,25 +48,29 @@ def test_a_hash_follows_names_and_bytes(tmp_path):
     assert sha256_of(tmp_path) != before
 
 
-@pytest.mark.parametrize("change", ["input", "config", "seed", "output", "nothing", "manifest"])
+@pytest.mark.parametrize("change", ["input", "config", "order", "seed", "output", "nothing", "key order", "manifest"])
 def test_what_makes_an_output_stale(tmp_path, change):
     source, output = tmp_path / "in", tmp_path / "out"
     source.write_text("in")
     output.write_text("out")
-    inputs, config, seed = {"in": source}, {"n": (1, 2)}, 0
+    inputs, config, seed = {"in": source}, {"n": (1, 2), "stages": {"*": {"a": {}, "b": {"x": 1, "y": 2}}}}, 0
     assert not is_current(output, inputs, config, seed)
     write_manifest(output, inputs=inputs, config=config, sensitivity="synthetic", counts={"n": 1}, seed=seed)
     if change == "input":
         source.write_text("other")
     elif change == "config":
-        config = {"n": (1, 3)}
+        config = config | {"n": (1, 3)}
+    elif change == "order":  # of stages: another setting, though the dicts are equal
+        config = config | {"stages": {"*": {"b": {"x": 1, "y": 2}, "a": {}}}}
+    elif change == "key order":
+        config = {"stages": {"*": {"a": {}, "b": {"y": 2, "x": 1}}}, "n": (1, 2)}
     elif change == "seed":
         seed = 1
     elif change == "output":
         output.write_text("cut")
     elif change == "manifest":
         manifest_path(output).unlink()
-    assert is_current(output, inputs, config, seed) == (change == "nothing")
+    assert is_current(output, inputs, config, seed) == (change in ("nothing", "key order"))
 
 
 def test_without_a_manifest_a_file_is_private(tmp_path):
@@ -89,3 +93,16 @@ def test_a_config_that_names_a_file_depends_on_it(tmp_path):
         "b": ["no/such/file", 3, "en", None],
     }
     assert set(files_named_in(config).values()) == {prompt, model / "manifest.json", bare}
+
+
+def test_a_folder_of_texts_that_a_config_names_is_hashed_with_all_below_it(tmp_path):
+    (tmp_path / "public" / "a").mkdir(parents=True)
+    text = tmp_path / "public" / "a" / "1.txt"
+    text.write_text("one")
+    found = files_named_in({"pretraining": {"texts": str(tmp_path / "public")}})
+    output = tmp_path / "out"
+    output.write_text("out")
+    write_manifest(output, inputs=found, config={}, sensitivity="private", counts={})
+    assert is_current(output, found, {})
+    text.write_text("two")
+    assert not is_current(output, found, {})

@@ -1,0 +1,90 @@
+"""What is done to the private notes before a generator sees them: stages, in the order of the config."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import spacy
+
+from scripts.notes.canaries import is_canary
+from scripts.notes.errors import UserError
+from scripts.notes.note import Note
+
+
+class Stage(Protocol):
+    """Notes in, notes out, the same ones for the same SEED; spans go along with the text that they stand on.
+
+    A canary (`is_canary`) is handed on as it is, no fewer times, and changes nothing about the others. A stage whose
+    notes hold text of several patients has `mixes_patients`; one that puts surrogates in the place of personal data has
+    their labels in `replaces`.
+    """
+
+    def __call__(self, notes: Sequence[Note], seed: int) -> Iterator[Note]: ...
+
+
+@dataclass(frozen=True)
+class Stages:
+    """STAGES one after the other: each takes what the one before has made; without any the notes stay as they are."""
+
+    stages: tuple[Stage, ...] = ()
+
+    def __post_init__(self):
+        if any(_mixes(stage) and not self._replaced_before(i) for i, stage in enumerate(self.stages)):
+            raise UserError(
+                "[generator.stages] mixes the notes of several patients, and nothing before it replaces personal data",
+                "Put clinical.surrogates.v1 before it, or set across_patients = false",
+            )
+
+    def __call__(self, notes: Sequence[Note], seed: int) -> Iterator[Note]:
+        """NOTES after all stages."""
+        made = notes
+        for _, after in self.steps(notes, seed):
+            made = after
+        yield from made
+
+    def steps(self, notes: Sequence[Note], seed: int) -> Iterator[tuple[str, list[Note]]]:
+        """The name of each stage and what it has made.
+
+        A UserError before notes of several patients are mixed that hold what people marked as identifying, and nothing
+        before has replaced; and for a stage that loses canaries, without which no memory could be detected.
+        """
+        made = list(notes)
+        for number, stage in enumerate(self.stages):
+            if _mixes(stage):
+                _refuse_marked(notes, self._replaced_before(number))
+            n_canaries = sum(map(is_canary, made))
+            # The first stage draws with the seed itself, each with a stream of its own.
+            made = list(stage(made, seed + 1_000_003 * number))
+            name = getattr(stage, "__name__", type(stage).__name__)
+            if (n_lost := n_canaries - sum(map(is_canary, made))) > 0:
+                raise UserError(f"{name} loses {n_lost} canaries", "A stage must hand on the notes of `is_canary`")
+            yield name, made
+
+    def _replaced_before(self, number: int) -> set[str]:
+        return {label for stage in self.stages[:number] for label in getattr(stage, "replaces", ())}
+
+
+def _mixes(stage: Stage) -> bool:
+    return bool(getattr(stage, "mixes_patients", False))
+
+
+def _refuse_marked(notes: Sequence[Note], replaced: set[str]) -> None:
+    """A UserError if a labelled one of NOTES has `identifiers` that no span of a label in REPLACED covers."""
+    left = {
+        marked.label
+        for note in notes
+        for marked in note.identifiers
+        if note.spans is not None
+        and not any(s.label in replaced and s.start <= marked.start and marked.end <= s.end for s in note.spans)
+    }
+    if left:
+        raise UserError(
+            f"[generator.stages] would mix patients whose {', '.join(sorted(left))} no stage replaces",
+            "Have clinical.surrogates.v1 replace them (labels of the task), or set across_patients = false",
+        )
+
+
+@spacy.registry.misc("clinical.stages.v1")
+def make_stages(*stages: Stage) -> Stages:
+    """The sections [generator.stages.*.NAME], in their order in the file."""
+    return Stages(stages)
