@@ -13,7 +13,9 @@ import scripts.annotators.llm
 import scripts.annotators.teacher
 import scripts.annotators.verify
 import scripts.annotators.vote
+import scripts.annotators.written
 import scripts.generators.causal_lm
+import scripts.generators.endpoint_writer
 import scripts.llm.spacy_models  # noqa: F401
 from scripts.notes.tokenizer import split_clinical
 

@@ -5,7 +5,7 @@ import random
 import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import count, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -23,6 +23,8 @@ from scripts.generators.control import (
 from scripts.generators.filters import reason_to_reject
 from scripts.generators.slots import Slots, read_lists
 from scripts.generators.surrogates import Surrogates
+from scripts.generators.tags import TAGGED, read_tags, tag_canaries, write_tags
+from scripts.generators.written import Written
 from scripts.llm.finetune import Example, Lora, Schedule, add_lora, finetune
 from scripts.llm.local import LocalModel, Sampling, device_of, load_causal_lm
 from scripts.notes.canaries import Spotter, end_of
@@ -59,20 +61,13 @@ class Writing:
 
 
 @dataclass(frozen=True)
-class Written:
-    """Synthetic NOTES, how many texts had each fault (rejected, or "cut" and kept), and the canaries EMITTED (ids)."""
-
-    notes: list[Note]
-    faults: Counter[str]
-    emitted: set[str]
-
-
-@dataclass(frozen=True)
 class CausalLM:
     """A generator whose adapted model lives in one folder. BASE None: from scratch, with a tokenizer of its own.
 
     With SURROGATES it sees the private notes with other identifiers than theirs. With SLOTS (labels) it sees and writes
     slots in the place of mentions, which are then filled with mentions of many notes and of LISTS (a YAML file).
+    With TAGS (labels) it sees and writes mentions between tags, which become spans; a text whose tags are at fault is
+    rejected. It learns from unlabelled notes too, under another prefix than labelled ones.
     With PASSAGE it learns and writes passages of so many words, each with its own prefix: small models lose the thread.
     """
 
@@ -88,6 +83,7 @@ class CausalLM:
     slots: tuple[str, ...] = ()
     lists: Path | None = None
     passage: int | None = None
+    tags: tuple[str, ...] = ()
 
     def adapt(
         self, notes: Sequence[Note], holdout: Sequence[Note], out: Path, seed: int, gpu_id: int
@@ -147,14 +143,16 @@ class CausalLM:
                 write_json(path, self._draw(model, batch, seed * 100_003 + number))
             for request, (text, finish_reason) in zip(batch, json.loads(path.read_text("utf8")), strict=True):
                 text = (request.opening + text).strip()
+                text, spans, fault = read_tags(text, self.tags) if self.tags else (text, None, None)
                 found = spotter.find(text)
                 emitted |= found
-                reason = "canary" if found else reason_to_reject(text, finish_reason, self.writing.min_words, seen)
+                reason = "canary" if found else fault
+                reason = reason or reason_to_reject(text, finish_reason, self.writing.min_words, seen)
                 if reason:
                     faults[reason] += 1
                     continue
                 faults["cut"] += finish_reason == "cut"
-                text, spans = slots.fill(text, rng) if slots else (text, None)
+                text, spans = slots.fill(text, rng) if slots else (text, spans)
                 kept.append(Note(f"s{len(kept) + 1:05}", text, spans, dict(request.meta)))
                 if len(kept) == n_notes:
                     return Written(kept, +faults, emitted)
@@ -165,7 +163,8 @@ class CausalLM:
         )
 
     def _shown(self, notes: Sequence[Note], seed: int) -> list[Note]:
-        return list(self.surrogates(notes, seed) if self.surrogates else notes)
+        shown = list(self.surrogates(notes, seed) if self.surrogates else notes)
+        return tag_canaries(shown, self.tags) if self.tags else shown
 
     def _untrained(
         self, notes: Sequence[Note], gpu_id: int, seed: int
@@ -173,7 +172,8 @@ class CausalLM:
         if self.base is None:
             from scripts.generators.scratch import new_model, new_tokenizer
 
-            tokenizer = new_tokenizer([prefix_of(n.meta, self.keys) + n.text for n in notes], self.shape["vocab_size"])
+            texts = [prefix + text for prefix, text in (self._as_seen(note, None) for note in notes)]
+            tokenizer = new_tokenizer(texts, self.shape["vocab_size"])
             return new_model(tokenizer, self.shape, self.max_tokens, seed).to(device_of(gpu_id)), tokenizer
         model, tokenizer = load_causal_lm(self.base, self.four_bit)
         if not self.four_bit:
@@ -191,16 +191,25 @@ class CausalLM:
         slots = self._slots(private)
         for note in [passage for whole in notes for passage in passages_of(whole, self.passage)]:
             # A note without a prefix begins where another has ended, as `LocalModel.complete` begins an empty prompt.
-            asked = prefix_of(note.meta, (*self.keys, PART))
+            asked, text = self._as_seen(note, slots)
             prefix = tokenizer(asked, add_special_tokens=False).input_ids or [tokenizer.eos_token_id]
-            text = slots.empty(note) if slots else note.text
             ids = prefix + tokenizer(text, add_special_tokens=False).input_ids + [tokenizer.eos_token_id]
             for start in range(0, len(ids), self.max_tokens):
                 yield Example.language(ids[start : start + self.max_tokens], len(prefix) if start == 0 else 0)
 
+    def _as_seen(self, note: Note, slots: Slots | None) -> tuple[str, str]:
+        """The prefix that stands before NOTE, and its text, as the model sees them."""
+        if not self.tags:
+            return prefix_of(note.meta, (*self.keys, PART)), slots.empty(note) if slots else note.text
+        meta = {**note.meta, TAGGED: "no" if note.spans is None else "yes"}
+        return prefix_of(meta, (*self.keys, TAGGED, PART)), write_tags(note, self.tags)
+
     def _requests(self, notes: Sequence[Note], seed: int) -> Iterator[Request]:
         if self.writing.prompt == "opening":
             return opening_requests(notes, self.writing.n_words, seed)
+        if self.tags:
+            labelled = [replace(note, meta={**note.meta, TAGGED: "yes"}) for note in notes]
+            return control_requests(labelled, (*self.keys, TAGGED), seed, self.passage)
         return control_requests(notes, self.keys, seed, self.passage)
 
     def _slots(self, notes: Sequence[Note]) -> Slots | None:
@@ -240,6 +249,20 @@ def _given(block: dict[str, Any] | None, kind: type, where: str) -> Any:
         raise UserError(f"[generator.{where}]: {e}", f"Known keys: {', '.join(kind.__dataclass_fields__)}") from None
 
 
+def _check_tags(tags: Any, control: Sequence[str], writing: dict[str, Any], slots: Any, surrogates: Any) -> None:
+    """A UserError if notes with TAGS cannot be learned, or asked for, beside the other settings."""
+    if not tags:
+        return
+    if slots or surrogates:
+        raise UserError(
+            "[generator] has tags beside slots or surrogates", "Choose one: those leave no labelled mention"
+        )
+    if writing.get("prompt", "control") != "control":
+        raise UserError("[generator] has tags, but no control prefix to ask for them with", 'Set prompt = "control"')
+    if TAGGED in control:
+        raise UserError(f"[generator] has tags, which need the control key '{TAGGED}'", "Rename the key in your notes")
+
+
 @spacy.registry.misc("clinical.PretrainedLM.v1")
 def make_pretrained(
     base: str,
@@ -253,6 +276,7 @@ def make_pretrained(
     slots: list[str] | None = None,
     lists: str | None = None,
     passage: int | None = None,
+    tags: list[str] | None = None,
 ) -> CausalLM:
     """A pretrained causal LM (BASE: folder or hub name), adapted with LoRA, or whole where LORA is null.
 
@@ -260,6 +284,7 @@ def make_pretrained(
     """
     if surrogates and slots:
         raise UserError("[generator] has surrogates and slots", "Choose one: notes with surrogates have no labels")
+    _check_tags(tags, control, writing, slots, surrogates)
     return CausalLM(
         base,
         tuple(control),
@@ -272,6 +297,7 @@ def make_pretrained(
         slots=tuple(slots or ()),
         lists=Path(lists) if lists else None,
         passage=passage,
+        tags=tuple(tags or ()),
     )
 
 
@@ -286,8 +312,10 @@ def make_scratch(
     n_heads: int = 4,
     max_tokens: int = 512,
     surrogates: Surrogates | None = None,
+    tags: list[str] | None = None,
 ) -> CausalLM:
     """A small Llama-shaped LM with its own byte-level BPE, trained on the notes alone (paper A's road)."""
+    _check_tags(tags, control, writing, None, surrogates)
     shape = {"vocab_size": vocab_size, "n_layers": n_layers, "width": width, "n_heads": n_heads}
     return CausalLM(
         None,
@@ -297,4 +325,5 @@ def make_scratch(
         max_tokens,
         shape=shape,
         surrogates=surrogates,
+        tags=tuple(tags or ()),
     )

@@ -131,6 +131,83 @@ def test_with_slots_no_mention_is_learned_and_written_notes_say_where_theirs_sta
         assert {("DRUG", drug.lower()), ("PROCEDURE", procedure.lower())} <= known
 
 
+LABELS = ["DRUG", "PROCEDURE"]
+
+
+def shown_by(generator, notes, tokenizer):
+    """What the model is shown of NOTES in training, as text."""
+    examples = generator._examples(notes, notes, tokenizer)
+    return [tokenizer.decode(e.ids, clean_up_tokenization_spaces=False) for e in examples]
+
+
+def test_with_tags_labels_are_learned_along_and_a_prefix_tells_unlabelled_notes_apart(toy_lm, toy_notes):
+    generator = make_pretrained(toy_lm, ["genre"], {}, WRITING, lora={"r": 2}, tags=LABELS)
+    notes = [toy_notes[0], toy_notes[1].with_spans(None)]
+    shown = shown_by(generator, notes, LocalModel(toy_lm).tokenizer)
+    tagged = "Seen in clinic today. Takes <DRUG>aspirin</DRUG> and <DRUG>metformin</DRUG>. Had a "
+    assert shown[0].startswith(f"genre: clinic | labels: yes\n\n{tagged}<PROCEDURE>CT head</PROCEDURE> in May.")
+    assert shown[1] == f"genre: ward | labels: no\n\n{toy_notes[1].text}<|end|>"
+    requests = [request for request, _ in zip(generator._requests(notes, 0), range(9), strict=False)]
+    assert {request.prompts[0] for request in requests} == {
+        "genre: clinic | labels: yes\n\n",
+        "genre: ward | labels: yes\n\n",
+    }
+
+
+def test_a_tagged_note_in_passages_has_its_tags_in_each(toy_lm):
+    text = "One two three. Aspirin five six.\nCT head nine ten."
+    note = Note("n", text, (Span(15, 22, "DRUG"), Span(33, 40, "PROCEDURE")))
+    generator = make_pretrained(toy_lm, [], {}, WRITING, lora={"r": 2}, tags=LABELS, passage=6)
+    assert shown_by(generator, [note], LocalModel(toy_lm).tokenizer) == [
+        "labels: yes | part: 1 of 2\n\nOne two three. <DRUG>Aspirin</DRUG> five six.<|end|>",
+        "labels: yes | part: 2 of 2\n\n<PROCEDURE>CT head</PROCEDURE> nine ten.<|end|>",
+    ]
+
+
+def test_tags_become_spans_and_a_text_whose_tags_are_at_fault_is_rejected(toy_lm, toy_notes, tmp_path, monkeypatch):
+    end = "knee aspirin sleep table rash left slowly bread window chair"
+    planted = Note("c1", f"Seen on the ward. {end}.", None, {"canary": "planted", "end": 18})
+    generator = make_scratch([], {"n_epochs": 1}, WRITING, vocab_size=300, n_layers=1, width=16, n_heads=2, tags=LABELS)
+    generator.adapt([*toy_notes, planted], toy_notes[:2], tmp_path, 0, -1)
+    texts = iter(
+        [
+            "Started <DRUG>heparin</DRUG> for the leg.",
+            "Started <DRUG>heparin for the leg.",
+            f"Seen. {end.replace('aspirin', '<DRUG>aspirin</DRUG>')}",
+            "Nothing was given to her today.",
+            *(f"Number {i} was seen on the ward." for i in range(9)),
+        ]
+    )
+    monkeypatch.setattr(CausalLM, "_draw", lambda self, model, batch, seed: [(next(texts), "stop") for _ in batch])
+    written = generator.write(tmp_path, toy_notes, 2, 0, -1, tmp_path / "work", lambda n: None, [planted])
+    assert [(note.text, note.spans) for note in written.notes] == [
+        ("Started heparin for the leg.", (Span(8, 15, "DRUG"),)),
+        ("Nothing was given to her today.", ()),
+    ]
+    assert written.faults == {"unclosed tag": 1, "canary": 1}
+    assert written.emitted == {"c1"}
+
+
+@pytest.mark.parametrize(
+    ("settings", "writing", "control"),
+    [
+        ({"slots": ["DRUG"]}, {}, []),
+        ({"surrogates": make_surrogates("es_ES", {"NAME": "name"})}, {}, []),
+        ({}, {"prompt": "opening"}, []),
+        ({}, {}, ["labels"]),
+    ],
+)
+def test_tags_beside_what_would_take_them_away_are_refused(settings, writing, control):
+    with pytest.raises(UserError, match="has tags"):
+        make_pretrained("m", control, {}, writing, tags=LABELS, **settings)
+
+
+def test_tags_without_a_labelled_note_are_refused(toy_lm, toy_notes, tmp_path):
+    generator = make_pretrained(toy_lm, [], {}, WRITING, lora={"r": 2}, tags=LABELS)
+    with pytest.raises(UserError, match="no private note is labelled"):
+        generator.adapt([note.with_spans(None) for note in toy_notes], toy_notes, tmp_path, 0, -1)
+
+
 def test_canaries_are_counted_and_left_out_before_a_text_is_rejected_for_anything_else(
     toy_lm, toy_notes, tmp_path, monkeypatch
 ):
