@@ -66,7 +66,7 @@ class CausalLM:
 
     With SURROGATES it sees the private notes with other identifiers than theirs. With SLOTS (labels) it sees and writes
     slots in the place of mentions, which are then filled with mentions of many notes and of LISTS (a YAML file).
-    With TAGS (labels) it sees and writes mentions between tags, which become spans; a text whose tags are at fault is
+    With TAGS (labels) it sees and writes mentions in tags, which become spans; a text whose tags are at fault is
     rejected. It learns from unlabelled notes too, under another prefix than labelled ones.
     With PASSAGE it learns and writes passages of so many words, each with its own prefix: small models lose the thread.
     """
@@ -146,7 +146,8 @@ class CausalLM:
                 text, spans, fault = read_tags(text, self.tags) if self.tags else (text, None, None)
                 found = spotter.find(text)
                 emitted |= found
-                reason = "canary" if found else fault
+                # A text that ends at the limit may end inside a tag: that it was truncated is the fault.
+                reason = "canary" if found else fault if finish_reason != "length" else None
                 reason = reason or reason_to_reject(text, finish_reason, self.writing.min_words, seen)
                 if reason:
                     faults[reason] += 1

@@ -59,7 +59,7 @@ class EndpointWriter:
 
     A prompt tells the control values (KEYS) that the note is to have, as far as enough private patients share them, and
     shows N_EXAMPLES notes of EXAMPLES (JSONL). Their manifest says whether these may go to another host; of a file
-    without a manifest IS_PUBLIC does. With TASK, mentions are asked for between tags, and become the notes' spans.
+    without a manifest IS_PUBLIC does. With TASK, mentions are asked for in tags, and become the notes' spans.
     Every answer is in the model's journal: the same call after an interruption asks for none of them again.
     """
 

@@ -1,7 +1,10 @@
-"""Notes with their labels written along: `Takes <DRUG>aspirin</DRUG>.`, and back to a text with spans."""
+"""Notes with their labels written along, as in the shipped notes' files: `Takes [aspirin](DRUG).`; and back.
+
+The label stands behind the mention, and once: a small model that has to name it before and after names two.
+"""
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from functools import cache
 from typing import NamedTuple
 
@@ -10,7 +13,7 @@ from scripts.notes.canaries import ROLE
 from scripts.notes.errors import UserError
 from scripts.notes.note import Note, Span
 
-TAGGED = "labels"  # the control key that says whether a note has its mentions between tags: yes or no
+TAGGED = "labels"  # the control key that says whether a note has its mentions in tags: yes or no
 
 
 class Tagged(NamedTuple):
@@ -22,49 +25,42 @@ class Tagged(NamedTuple):
 
 
 def write_tags(note: Note, labels: Sequence[str]) -> str:
-    """NOTE's text with its spans of LABELS between tags; what looks like a tag in the text itself is escaped.
+    """NOTE's text with its spans of LABELS in tags; what looks like a part of a tag in the text itself is escaped.
 
     `read_tags` gives text and spans back, whatever the text holds.
     """
     pieces, last = [], 0
     for span in sorted(note.with_labels(labels).spans or ()):
         before, mention = _escape(note.text[last : span.start], labels), _escape(note.mention(span), labels)
-        pieces += [before, f"<{span.label}>{mention}</{span.label}>"]
+        pieces += [before, f"[{mention}]({span.label})"]
         last = span.end
     return "".join(pieces) + _escape(note.text[last:], labels)
 
 
 def read_tags(text: str, labels: Sequence[str]) -> Tagged:
-    """TEXT without tags of LABELS, and the spans between them, blanks at their ends left out.
+    """TEXT without tags of LABELS, and the spans in them, blanks at their ends left out.
 
-    Spans hold only where there is no fault: a tag that is not closed or was never opened, one inside another, two that
-    cross, one around nothing, or one without its end. The text is plain in any case.
+    Spans hold only where there is no fault: a tag that is not closed or was never opened, one inside another, or one
+    around nothing. The text is plain in any case.
     """
     plain, last, spans = "", 0, []
-    open_tags: list[tuple[str, int]] = []  # label, and where its mention starts
+    starts: list[int] = []  # of the mentions whose tags are open
     faults: list[str] = []
     for tag in _patterns(tuple(labels)).tag.finditer(text):
         plain += _unescape(text[last : tag.start()], labels)
-        last = tag.end()
-        is_closing, label, end = tag.groups()
-        if not end:
-            faults.append("broken tag")
-        elif not is_closing:
-            open_tags.append((label, len(plain)))
-        elif label not in (name for name, _ in open_tags):
+        last, label = tag.end(), tag[1]
+        if label is None:
+            starts.append(len(plain))
+        elif not starts:
             faults.append("tag never opened")
-        elif open_tags[-1][0] != label:
-            faults.append("crossing tags")
-            open_tags = [opened for opened in open_tags if opened[0] != label]
         else:
-            _, start = open_tags.pop()
-            mention = plain[start:]
+            mention = plain[(start := starts.pop()) :]
             start += len(mention) - len(mention.lstrip())
             spans.append(Span(start, start + len(mention.strip()), label))
-            faults += ["nested tags"] if open_tags else []
+            faults += ["nested tags"] if starts else []
             faults += [] if mention.strip() else ["empty tag"]
     plain += _unescape(text[last:], labels)
-    fault = "unclosed tag" if open_tags else next(iter(faults), None)
+    fault = "unclosed tag" if starts else next(iter(faults), None)
     return Tagged(plain, () if fault else tuple(spans), fault)
 
 
@@ -88,22 +84,22 @@ class _Patterns(NamedTuple):
 
 @cache
 def _patterns(labels: tuple[str, ...]) -> _Patterns:
-    """A tag or the beginning of one; what looks so in a note; and how that is escaped, once or more often."""
-    name = rf"(?:{'|'.join(map(re.escape, labels))})(?!\w)"
+    """Where a tag opens, or closes with a label; what looks so in a note; and how that is escaped, or was before."""
+    label = "|".join(map(re.escape, labels))
     return _Patterns(
-        re.compile(rf"<(/?)({name})(>?)"),
-        re.compile(rf"<(?=/?{name})"),
-        re.compile(rf"&((?:amp;)*)lt;(?=/?{name})"),
+        re.compile(rf"\[|\]\(({label})\)"),
+        re.compile(rf"\[|\](?=\((?:{label})\))"),
+        re.compile(rf"&((?:amp;)*)#(91;|93;(?=\((?:{label})\)))"),
     )
 
 
-def _escape(text: str, labels: Iterable[str]) -> str:
+def _escape(text: str, labels: Sequence[str]) -> str:
     patterns = _patterns(tuple(labels))
-    return patterns.literal.sub("&lt;", patterns.escaped.sub(r"&amp;\1lt;", text))
+    return patterns.literal.sub(lambda match: f"&#{ord(match[0])};", patterns.escaped.sub(r"&amp;\1#\2", text))
 
 
-def _unescape(text: str, labels: Iterable[str]) -> str:
+def _unescape(text: str, labels: Sequence[str]) -> str:
     def less(match: re.Match[str]) -> str:
-        return f"&{match[1].removeprefix('amp;')}lt;" if match[1] else "<"
+        return f"&{match[1].removeprefix('amp;')}#{match[2]}" if match[1] else chr(int(match[2][:2]))
 
     return _patterns(tuple(labels)).escaped.sub(less, text)

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pytest
 
 from scripts.generators import causal_lm
@@ -144,8 +146,8 @@ def test_with_tags_labels_are_learned_along_and_a_prefix_tells_unlabelled_notes_
     generator = make_pretrained(toy_lm, ["genre"], {}, WRITING, lora={"r": 2}, tags=LABELS)
     notes = [toy_notes[0], toy_notes[1].with_spans(None)]
     shown = shown_by(generator, notes, LocalModel(toy_lm).tokenizer)
-    tagged = "Seen in clinic today. Takes <DRUG>aspirin</DRUG> and <DRUG>metformin</DRUG>. Had a "
-    assert shown[0].startswith(f"genre: clinic | labels: yes\n\n{tagged}<PROCEDURE>CT head</PROCEDURE> in May.")
+    tagged = "Seen in clinic today. Takes [aspirin](DRUG) and [metformin](DRUG). Had a "
+    assert shown[0].startswith(f"genre: clinic | labels: yes\n\n{tagged}[CT head](PROCEDURE) in May.")
     assert shown[1] == f"genre: ward | labels: no\n\n{toy_notes[1].text}<|end|>"
     requests = [request for request, _ in zip(generator._requests(notes, 0), range(9), strict=False)]
     assert {request.prompts[0] for request in requests} == {
@@ -159,8 +161,8 @@ def test_a_tagged_note_in_passages_has_its_tags_in_each(toy_lm):
     note = Note("n", text, (Span(15, 22, "DRUG"), Span(33, 40, "PROCEDURE")))
     generator = make_pretrained(toy_lm, [], {}, WRITING, lora={"r": 2}, tags=LABELS, passage=6)
     assert shown_by(generator, [note], LocalModel(toy_lm).tokenizer) == [
-        "labels: yes | part: 1 of 2\n\nOne two three. <DRUG>Aspirin</DRUG> five six.<|end|>",
-        "labels: yes | part: 2 of 2\n\n<PROCEDURE>CT head</PROCEDURE> nine ten.<|end|>",
+        "labels: yes | part: 1 of 2\n\nOne two three. [Aspirin](DRUG) five six.<|end|>",
+        "labels: yes | part: 2 of 2\n\n[CT head](PROCEDURE) nine ten.<|end|>",
     ]
 
 
@@ -171,21 +173,46 @@ def test_tags_become_spans_and_a_text_whose_tags_are_at_fault_is_rejected(toy_lm
     generator.adapt([*toy_notes, planted], toy_notes[:2], tmp_path, 0, -1)
     texts = iter(
         [
-            "Started <DRUG>heparin</DRUG> for the leg.",
-            "Started <DRUG>heparin for the leg.",
-            f"Seen. {end.replace('aspirin', '<DRUG>aspirin</DRUG>')}",
+            "Started [heparin](DRUG) for the leg.",
+            "Started [heparin for the leg.",
+            "At the limit: started [hepa",
+            f"Seen. {end.replace('aspirin', '[aspirin](DRUG)')}",
             "Nothing was given to her today.",
             *(f"Number {i} was seen on the ward." for i in range(9)),
         ]
     )
-    monkeypatch.setattr(CausalLM, "_draw", lambda self, model, batch, seed: [(next(texts), "stop") for _ in batch])
+
+    def draw(self, model, batch, seed):
+        return [
+            (text, "length" if text.startswith("At the limit") else "stop")
+            for _, text in zip(batch, texts, strict=False)
+        ]
+
+    monkeypatch.setattr(CausalLM, "_draw", draw)
     written = generator.write(tmp_path, toy_notes, 2, 0, -1, tmp_path / "work", lambda n: None, [planted])
     assert [(note.text, note.spans) for note in written.notes] == [
         ("Started heparin for the leg.", (Span(8, 15, "DRUG"),)),
         ("Nothing was given to her today.", ()),
     ]
-    assert written.faults == {"unclosed tag": 1, "canary": 1}
+    assert written.faults == {"unclosed tag": 1, "truncated": 1, "canary": 1}
     assert written.emitted == {"c1"}
+
+
+@pytest.mark.slow
+def test_a_model_that_has_learned_tags_writes_labelled_notes(toy_notes, tmp_path):
+    schedule = {"learning_rate": 5e-3, "n_epochs": 30, "batch_size": 4, "patience": 30}
+    shape = {"vocab_size": 350, "n_layers": 2, "width": 64, "n_heads": 2, "max_tokens": 160}
+    writing = WRITING | {"max_new_tokens": 140, "temperature": 0.6}
+    generator = make_scratch([], schedule, writing, **shape, tags=LABELS)
+    unlabelled = [replace(note, id=f"u{note.id}", spans=None) for note in toy_notes[:2]]
+    generator.adapt([*toy_notes, *unlabelled], toy_notes[:2], tmp_path, 0, -1)
+    notes, faults = write(generator, tmp_path, toy_notes, 4, 0, tmp_path / "work")
+    known = {(span.label, note.mention(span).lower()) for note in toy_notes for span in note.spans}
+    found = [(span.label, note.mention(span).lower()) for note in notes for span in note.spans]
+    # Nearly every text has sound tags; of so small a model's labels most are right (by chance half of them would be).
+    assert len(found) >= 12 and sum(mention in known for mention in found) > 0.65 * len(found)
+    assert sum(faults[fault] for fault in faults if "tag" in fault) <= 2
+    assert not any("[" in note.text for note in notes)
 
 
 @pytest.mark.parametrize(

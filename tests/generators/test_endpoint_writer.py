@@ -226,10 +226,10 @@ def test_a_declaration_counts_where_no_manifest_says_otherwise(writer, out, exam
 
 
 def test_labels_are_asked_for_and_written_along(server, writer, out, examples):
-    server.texts = ["Started <DRUG>heparin</DRUG> at night.", "Started <DRUG>heparin at night."]
+    server.texts = ["Started [heparin](DRUG) at night.", "Started [heparin at night."]
     written = write(writer(task=TASK, examples=examples("public"), n_examples=2), out, 2)
     assert "- PROCEDURE: an operation" in prompts(server)[0]
-    assert prompts(server)[0].count("on <DRUG>aspirin</DRUG>.") == 2
+    assert prompts(server)[0].count("on [aspirin](DRUG).") == 2
     assert (written.notes[0].text, written.notes[0].spans) == ("Started heparin at night.", (Span(8, 15, "DRUG"),))
     assert written.notes[1].spans == () and written.faults == {"unclosed tag": 1}
 
