@@ -136,12 +136,12 @@ def make_notes(recipe: Recipe, private: Sequence[Note], holdout: Sequence[Note],
 
 
 def write_config(recipe: Recipe, path: Path) -> None:
-    """Write scratch_es to PATH, without its surrogates and with the schedule of RECIPE.
+    """Write scratch_es to PATH, without its stages and with the schedule of RECIPE.
 
     A generator that recites writes the same note again and again, which is rejected: it may try more often.
     """
     config = load_config(GENERATOR)
-    config["generator"].pop("surrogates")
+    config["generator"].pop("stages")
     config["generator"]["schedule"] |= dict(recipe.schedule)
     config["generator"]["writing"] |= {"max_attempts": 15.0}
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -5,10 +5,10 @@ from pathlib import Path
 
 from wasabi import msg
 
-from scripts.generators.load import load_generator
+from scripts.generators.load import inputs_named_in, load_generator
 from scripts.notes.canaries import planted
 from scripts.notes.errors import UserError
-from scripts.notes.files import files_named_in, is_current, write_manifest
+from scripts.notes.files import is_current, write_manifest
 from scripts.notes.jsonl import read_notes
 from scripts.notes.step import Arg, Opt, load_config, run_step
 
@@ -27,7 +27,7 @@ def main(
     settings = dict(load_config(config)["generator"])
     settings.pop("writing", None)  # how notes are drawn later changes nothing here
     settings |= {"copies": copies} if copies > 1 else {}
-    inputs = {"private": private, "holdout": holdout} | files_named_in(settings)
+    inputs = {"private": private, "holdout": holdout} | inputs_named_in(settings)
     inputs |= {"canaries": canaries} if canaries else {}
     if is_current(out, inputs, settings, seed):
         msg.good("The generator is up to date", out)
@@ -44,6 +44,9 @@ def main(
     shutil.rmtree(out / "work")
     counts = {"n_notes": len(notes), "n_canaries": len(plants), **report}
     write_manifest(out, inputs=inputs, config=settings, sensitivity="private", counts=counts, seed=seed)
+    if not report.get("adapted", True):
+        msg.good("Nothing to adapt: this generator learns from its prompts alone", out)
+        return
     if stages := report.get("stages"):
         msg.info("Notes after each stage: " + ", ".join(f"{name} {n}" for name, n in stages))
     also = f" and {len(plants)} canaries" if plants else ""

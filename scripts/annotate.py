@@ -206,6 +206,9 @@ def _as_written(nlp: "Language", note: Note) -> Doc:
     if note.spans is not None:
         spans = [doc.char_span(s.start, s.end, label=s.label) for s in note.spans]
         doc.spans[GENERATOR] = [span for span in spans if span is not None]
+        lost = Counter(s.label for s, span in zip(note.spans, spans, strict=True) if span is None)
+        if lost:
+            doc.user_data["annotation"] = {f"written: {label}, inside a token": n for label, n in lost.items()}
     return doc
 
 

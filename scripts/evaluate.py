@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any
 from tqdm import tqdm
 from wasabi import msg
 
-from scripts.annotators.load import annotator_config, check_egress, inputs_named_in, load_annotator, predict
+from scripts.annotators.load import annotator_config, check_egress, inputs_named_in, load_annotator, predict, why_silent
 from scripts.notes.errors import UserError
-from scripts.notes.files import is_current, sensitivity_of, write_json, write_manifest
+from scripts.notes.files import Sensitivity, is_current, sensitivity_of, write_json, write_manifest
 from scripts.notes.jsonl import read_notes, write_notes
 from scripts.notes.note import Note
 from scripts.notes.step import Arg, Opt, run_step
@@ -43,24 +43,36 @@ def main(
         raise UserError(f"{gold} holds no notes", "Give `prepare` notes with labels")
     use_device(gpu_id)
     labels, counts, files = list(scheme.labels), {}, {"gold": gold, "task": task}
+    not_scored: dict[str, str] = {}
     for name, path in map(_name_and_path, system):
         if name in files:
             raise UserError(f"system {name}: the name is taken", "Give each system a name of its own")
-        try:
-            check_egress(path, sensitivity_of(gold))
-        except UserError as e:
-            msg.warn(f"system {name} is not scored", str(e))
+        if reason := why_not_scored(path, sensitivity_of(gold)):
+            msg.warn(f"system {name} is not scored", reason)
+            not_scored[name] = reason
             continue
         files[name] = predictions / f"{name}.jsonl"
         label_notes(name, path, gold, golds, files[name], {"lang": lang, "task": str(task), "gpu_id": gpu_id})
         counts[name] = count_notes(golds, _read_by_id(files[name], scheme), labels, nlp)[None]
-    report = {"task": scheme.name, "lang": lang} | compare_systems(counts, labels, n_resamples, seed)
+    if not counts:
+        raise UserError("no system can be scored on gold notes", "Name one that may see them (--system)")
+    report = {"task": scheme.name, "lang": lang, "not_scored": not_scored}
+    report |= compare_systems(counts, labels, n_resamples, seed)
     write_json(evaluation, report)
     settings = {"lang": lang, "n_resamples": n_resamples}
     n_gold = {"n_notes": len(golds), "n_systems": len(counts)}
     write_manifest(evaluation, inputs=files, config=settings, sensitivity="public", counts=n_gold, seed=seed)
     print_table(report)
     msg.good(f"{len(counts)} systems on {len(golds)} notes", evaluation)
+
+
+def why_not_scored(path: Path, kind: Sensitivity) -> str | None:
+    """Why the annotator at PATH must not, or cannot, label gold notes of sensitivity KIND; None if it may and can."""
+    try:
+        check_egress(path, kind)
+    except UserError as e:
+        return str(e)
+    return why_silent(path)
 
 
 def label_notes(name: str, path: Path, gold: Path, golds: list[Note], out: Path, variables: dict[str, Any]) -> None:

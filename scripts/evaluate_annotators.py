@@ -18,6 +18,7 @@ from scripts.annotators.load import (
     llm_models,
     load_annotator,
     usage_of,
+    why_silent,
 )
 from scripts.annotators.plan import cost_report, plan
 from scripts.annotators.stream import label
@@ -74,6 +75,9 @@ def main(
         settings = annotator_config(path, variables)
         if "teach" in settings and not (taught / name / "manifest.json").is_file():
             rows[name] = {"not_scored": f"not taught: spacy project run teach --vars.annotator {name}"}
+            continue
+        if reason := why_silent(path):
+            rows[name] = {"not_scored": reason}
             continue
         part = _part_for(path, parts)
         if part is None:

@@ -13,8 +13,10 @@ import scripts.annotators.llm
 import scripts.annotators.teacher
 import scripts.annotators.verify
 import scripts.annotators.vote
+import scripts.annotators.written
 import scripts.generators.causal_lm
 import scripts.generators.drop_near_duplicates
+import scripts.generators.endpoint_writer
 import scripts.generators.mentions
 import scripts.generators.notes_per_patient
 import scripts.generators.sections

@@ -6,9 +6,9 @@ from pathlib import Path
 from tqdm import tqdm
 from wasabi import msg
 
-from scripts.generators.load import load_generator
+from scripts.generators.load import inputs_named_in, load_generator
 from scripts.notes.canaries import planted
-from scripts.notes.files import files_named_in, is_current, write_manifest
+from scripts.notes.files import is_current, write_manifest
 from scripts.notes.jsonl import read_notes, write_notes
 from scripts.notes.step import Arg, Opt, load_config, run_step
 
@@ -27,7 +27,7 @@ def main(
 ):
     """Write exactly N_NOTES synthetic notes; say how many texts were cut or rejected, and why."""
     settings = {**load_config(config), "n_notes": n_notes}
-    inputs = {"generator": generator / "manifest.json", "private": private} | files_named_in(settings)
+    inputs = {"generator": generator / "manifest.json", "private": private} | inputs_named_in(settings)
     inputs |= {"canaries": canaries} if canaries else {}
     plants = planted(read_notes(canaries)) if canaries else []
     work = synthetic.with_suffix(".work")
@@ -52,9 +52,12 @@ def main(
     n_cut = faults.pop("cut", 0)
     counts = {"n_notes": len(notes), "n_cut": n_cut, "rejected": dict(faults)}
     counts |= {"canaries": {"n": len(plants), "emitted": len(written.emitted)}} if plants else {}
+    counts |= {"usage": dict(written.usage)} if written.usage else {}
     write_manifest(synthetic, inputs=inputs, config=settings, sensitivity="synthetic", counts=counts, seed=seed)
     shutil.rmtree(work)
     msg.good(f"{len(notes)} notes, {n_cut} cut at the limit; rejected: {dict(faults) or 'none'}", synthetic)
+    if written.usage:
+        msg.text(", ".join(f"{what} {n}" for what, n in written.usage.items() if n is not None))
     if written.emitted:
         msg.warn(f"{len(written.emitted)} of {len(plants)} canaries were recited: this generator remembers")
 

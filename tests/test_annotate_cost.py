@@ -88,7 +88,7 @@ def told(capsys) -> dict[str, str]:
 
 
 def test_a_budget_stops_the_run_before_it_is_exceeded_and_the_next_run_repeats_no_call(run, server, tmp_path):
-    with pytest.raises(UserError, match=r"\$20\.0000 of a budget of \$25\.0000 are spent.*larger --budget"):
+    with pytest.raises(UserError, match=r"\$20\.0000 of a budget of \$25\.0000 are spent.*larger budget"):
         run(budget=25.0)
     assert len(server.requests) == 4  # 15 spent leave 10 for one more; 20 spent do not
     report = run(budget=1000.0)
@@ -108,7 +108,7 @@ def test_a_budget_stops_the_run_before_it_is_exceeded_and_the_next_run_repeats_n
 
 def test_shards_that_were_finished_within_the_budget_are_kept(run, server, tmp_path, monkeypatch):
     monkeypatch.setattr(annotate, "ENDPOINT_SHARD", 2)
-    with pytest.raises(UserError, match="larger --budget"):
+    with pytest.raises(UserError, match="larger budget"):
         run(budget=30.0)
     kept = sorted(path.name for path in (tmp_path / "silver").glob("*.spacy"))
     assert kept == ["00000.spacy", "00001.spacy"]

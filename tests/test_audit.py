@@ -13,7 +13,7 @@ from scripts.audit import main
 from scripts.notes.errors import UserError
 from scripts.notes.files import manifest_path, sensitivity_of, sha256_of, write_manifest
 from scripts.notes.jsonl import read_notes, write_notes
-from scripts.notes.note import Note
+from scripts.notes.note import Note, Span
 
 ROOT = Path(__file__).resolve().parent.parent
 NAME, RECORD = "Zbigniew Hallorann", "48210093"
@@ -130,6 +130,14 @@ def test_a_policy_that_replaces_mends_the_note_and_tells_it(project, capsys):
     assert "identifiers replaced in 1: identifier: name" in printed and "1 of 8 notes broke a check" in printed
     page = project["page"].read_text()
     assert "In 1 notes the identifiers that were found became invented ones" in page and "mended or dropped" in page
+
+
+def test_what_a_generator_wrote_along_is_released_with_its_notes(project):
+    notes = [note.with_spans([Span(0, 7, "DRUG")]) for note in read_notes(project["synthetic"])]
+    write_notes(project["synthetic"], notes)
+    vouch_for(project)
+    run(project)
+    assert list(read_notes(project["released"])) == [note for note in notes if note.id != "note-synthetic-3"]
 
 
 def test_no_leak_in_n_notes_proves_a_bound_of_three_in_n(project, capsys):

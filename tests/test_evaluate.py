@@ -1,6 +1,7 @@
 """The step, with pipelines small enough to be made here."""
 
 import json
+from pathlib import Path
 
 import pytest
 
@@ -54,6 +55,16 @@ def test_systems_side_by_side(folder, capsys):
     ]
     printed = capsys.readouterr().out
     assert "student − annotator" in printed and "1.000" in printed
+
+
+def test_a_system_that_knows_generated_notes_alone_is_left_out_with_the_reason(folder, capsys):
+    (folder / "written.cfg").write_text(Path("configs/annotator/written.cfg").read_text("utf8"))
+    report = run(folder, ("student", "student"), ("annotator", "written.cfg"))
+    assert list(report["systems"]) == ["student"]
+    assert list(report["not_scored"]) == ["annotator"] and "no generator wrote" in report["not_scored"]["annotator"]
+    assert "system annotator is not scored" in capsys.readouterr().out
+    with pytest.raises(UserError, match="no system can be scored"):
+        run(folder, ("annotator", "written.cfg"))
 
 
 def test_predictions_are_private_and_scores_hold_no_text(folder, capsys):

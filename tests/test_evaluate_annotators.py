@@ -94,6 +94,11 @@ def test_another_host_sees_no_gold_but_notes_that_were_released_and_checked(fold
     assert read_manifest(folder / "checked.jsonl")["sensitivity"] == "released"
 
 
+def test_labels_that_a_generator_wrote_along_have_no_gold(folder):
+    (folder / "written.cfg").write_text(Path("configs/annotator/written.cfg").read_text("utf8"))
+    assert "no generator wrote" in run(folder, "written")["written"]["not_scored"]
+
+
 @pytest.mark.parametrize(
     ("note", "message"),
     [(GOLD, "note 1 is not among the released"), (CHECKED.with_spans(None), "note 1 has no 'spans'")],

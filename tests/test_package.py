@@ -19,6 +19,7 @@ from scripts.notes.jsonl import write_notes
 from scripts.notes.note import Note, Span
 from scripts.notes.tokenizer import blank
 from scripts.package import main
+from scripts.privacy.datasheet import make_datasheet
 from scripts.privacy.gate import hash_of_files_named
 from scripts.privacy.scrub import scrub_pipeline
 
@@ -415,10 +416,19 @@ def test_the_datasheet(wheel, paths):
         "model_manifest_sha256": "0f" * 32,
         "seed": 3,
     }
+    assert sheet["generator"]["made"].startswith("a causal language model adapted on private notes")
     assert sheet["data"]["sha256"] == sha256_of(paths["released"]) and sheet["data"]["n_notes"]["n_released"] == 6
     assert sheet["scores"]["student"]["DRUG"] == {"f1": 0.5, "ci95": [0.25, 0.75], "precision": 0.6, "recall": 0.4}
     assert sheet["limits"]
     assert "inside.example" not in json.dumps(sheet) and "s3" not in json.dumps(sheet)
+
+
+def test_the_datasheet_of_notes_that_a_server_wrote():
+    verdict = {"verdict": "PASS", "policy": "p", "shows_not": "x", "counts": {}, "hashes": {}}
+    scores = {"n_notes": 1, "systems": {"student": {"scores": {}}}}
+    manifest = {"config": {}, "inputs": {}, "seed": 0, "versions": {}, "counts": {"usage": {"calls: answered": 3}}}
+    sheet = make_datasheet(verdict, scores, manifest, manifest, "endpoint", "written")
+    assert sheet["generator"]["made"] == "a language model behind a server, asked with prompts and adapted on no note"
 
 
 def test_the_bill_of_materials(wheel, paths):

@@ -1,5 +1,6 @@
 """The pages: what they show, and above all what the one that leaves does not."""
 
+import json
 import re
 import shutil
 import subprocess
@@ -99,6 +100,12 @@ def test_nothing_of_the_gold_is_in_the_page_that_leaves(folder, capsys):
     # That it may leave is for `package` to say.
     assert read_manifest(folder / "reports" / "index.html")["sensitivity"] == "synthetic"
     assert read_manifest(folder / "reports" / "inside" / "gold.html")["sensitivity"] == "private"
+
+
+def test_a_system_that_was_left_out_is_named_with_the_reason(folder):
+    report = json.loads((folder / "evaluation.json").read_text())
+    write_json(folder / "evaluation.json", report | {"not_scored": {"annotator": "it saw <no> gold"}})
+    assert "Not scored: annotator (it saw &lt;no&gt; gold)." in run(folder)[0]
 
 
 @pytest.mark.parametrize("sensitivity", ["private", "synthetic", None])

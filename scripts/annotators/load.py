@@ -18,6 +18,7 @@ from scripts.notes.step import load_config
 LOCAL_MODELS = "clinical.Local"  # how the names of our in-process models begin
 OPENAI_MODEL = "clinical.OpenAI.v1"  # the one model of which we know where it sends
 OURS = "clinical."
+WRITTEN = "clinical_written"  # the component that knows no more of a note than its generator has said
 NEVER_ASKED = {"@llm_models": "clinical.Local.v1", "name": "never asked"}
 
 if TYPE_CHECKING:
@@ -60,6 +61,14 @@ def check_egress(path: Path, sensitivity: Sensitivity) -> None:
                     f"{path}: {name} ({registered}) may send text to another host, and {what} are {kind}",
                     "Use a local model for notes that did not pass the gate, or allow the host (allow_private_hosts)",
                 )
+
+
+def why_silent(path: Path) -> str | None:
+    """Why the annotator at PATH can say nothing of notes that no generator wrote, such as gold; None if it can."""
+    if path.suffix != ".cfg" or not path.is_file():
+        return None
+    factories = {block.get("factory") for block in annotator_config(path, {}).get("components", {}).values()}
+    return "it takes what a generator wrote along, and no generator wrote these notes" if WRITTEN in factories else None
 
 
 def llm_models(config: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:

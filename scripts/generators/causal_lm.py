@@ -5,7 +5,7 @@ import random
 import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import count, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -24,6 +24,8 @@ from scripts.generators.filters import reason_to_reject
 from scripts.generators.pretraining import Pretraining, pretrain, read_public
 from scripts.generators.slots import Slots, read_lists
 from scripts.generators.stages import Stages
+from scripts.generators.tags import TAGGED, read_tags, tag_canaries, write_tags
+from scripts.generators.written import Written
 from scripts.llm.finetune import Example, Lora, Schedule, add_lora, finetune
 from scripts.llm.local import LocalModel, Sampling, device_of, load_causal_lm
 from scripts.notes.canaries import Spotter, end_of, is_canary
@@ -60,22 +62,14 @@ class Writing:
 
 
 @dataclass(frozen=True)
-class Written:
-    """Synthetic NOTES, how many texts had each fault (rejected, or "cut" and kept), and the canaries EMITTED (ids)."""
-
-    notes: list[Note]
-    faults: Counter[str]
-    emitted: set[str]
-
-
-@dataclass(frozen=True)
 class CausalLM:
     """A generator whose adapted model lives in one folder. BASE None: from scratch, with a tokenizer of its own.
 
     It sees the private notes as STAGES make them, and before them the public texts of PRETRAINING. With SLOTS (labels)
     it sees and writes slots in the place of mentions, which are then filled with mentions of many notes and of LISTS (a
-    YAML file). With PASSAGE it learns and writes passages of so many words, each with its own prefix: small models lose
-    the thread.
+    YAML file). With TAGS (labels) it sees and writes mentions in tags, which become spans; a text whose tags are at
+    fault is rejected. It learns from unlabelled notes too, under another prefix than labelled ones. With PASSAGE it
+    learns and writes passages of so many words, each with its own prefix: small models lose the thread.
     """
 
     base: str | None
@@ -91,6 +85,7 @@ class CausalLM:
     slots: tuple[str, ...] = ()
     lists: Path | None = None
     passage: int | None = None
+    tags: tuple[str, ...] = ()
 
     def adapt(
         self, notes: Sequence[Note], holdout: Sequence[Note], out: Path, seed: int, gpu_id: int
@@ -101,7 +96,7 @@ class CausalLM:
         first, with checkpoints of their own.
         """
         steps = list(self.stages.steps(notes, seed))
-        shown = steps[-1][1] if steps else notes
+        shown = self._tagged(list(steps[-1][1] if steps else notes))
         public = read_public(Path(self.pretraining.texts)) if self.pretraining else []
         # What is shown may be many copies of a note, and a canary's copies are there for the control alone.
         different = [*public, *(note for note in notes if not is_canary(note))]
@@ -159,14 +154,17 @@ class CausalLM:
                 write_json(path, self._draw(model, batch, seed * 100_003 + number))
             for request, (text, finish_reason) in zip(batch, json.loads(path.read_text("utf8")), strict=True):
                 text = (request.opening + text).strip()
+                text, spans, fault = read_tags(text, self.tags) if self.tags else (text, None, None)
                 found = spotter.find(text)
                 emitted |= found
-                reason = "canary" if found else reason_to_reject(text, finish_reason, self.writing.min_words, seen)
+                # A text that ends at the limit may end inside a tag: that it was truncated is the fault.
+                reason = "canary" if found else fault if finish_reason != "length" else None
+                reason = reason or reason_to_reject(text, finish_reason, self.writing.min_words, seen)
                 if reason:
                     faults[reason] += 1
                     continue
                 faults["cut"] += finish_reason == "cut"
-                text, spans = slots.fill(text, rng) if slots else (text, None)
+                text, spans = slots.fill(text, rng) if slots else (text, spans)
                 kept.append(Note(f"s{len(kept) + 1:05}", text, spans, dict(request.meta)))
                 if len(kept) == n_notes:
                     return Written(kept, +faults, emitted)
@@ -177,7 +175,10 @@ class CausalLM:
         )
 
     def _shown(self, notes: Sequence[Note], seed: int) -> list[Note]:
-        return list(self.stages(notes, seed))
+        return self._tagged(list(self.stages(notes, seed)))
+
+    def _tagged(self, notes: list[Note]) -> list[Note]:
+        return tag_canaries(notes, self.tags) if self.tags else notes
 
     def _untrained(
         self, notes: Sequence[Note], different: Sequence[Note], gpu_id: int, seed: int
@@ -186,7 +187,8 @@ class CausalLM:
         if self.base is None:
             from scripts.generators.scratch import new_model, new_tokenizer, size_for
 
-            tokenizer = new_tokenizer([prefix_of(n.meta, self.keys) + n.text for n in notes], self.shape["vocab_size"])
+            texts = [prefix + text for prefix, text in (self._as_seen(note, None) for note in notes)]
+            tokenizer = new_tokenizer(texts, self.shape["vocab_size"])
             shape = self.shape
             if "n_layers" not in shape:
                 shape = size_for(sum(len(tokenizer.encode(note.text)) for note in different)) | shape
@@ -207,16 +209,25 @@ class CausalLM:
         slots = self._slots(private)
         for note in [passage for whole in notes for passage in passages_of(whole, self.passage)]:
             # A note without a prefix begins where another has ended, as `LocalModel.complete` begins an empty prompt.
-            asked = prefix_of(note.meta, (*self.keys, PART))
+            asked, text = self._as_seen(note, slots)
             prefix = tokenizer(asked, add_special_tokens=False).input_ids or [tokenizer.eos_token_id]
-            text = slots.empty(note) if slots else note.text
             ids = prefix + tokenizer(text, add_special_tokens=False).input_ids + [tokenizer.eos_token_id]
             for start in range(0, len(ids), self.max_tokens):
                 yield Example.language(ids[start : start + self.max_tokens], len(prefix) if start == 0 else 0)
 
+    def _as_seen(self, note: Note, slots: Slots | None) -> tuple[str, str]:
+        """The prefix that stands before NOTE, and its text, as the model sees them."""
+        if not self.tags:
+            return prefix_of(note.meta, (*self.keys, PART)), slots.empty(note) if slots else note.text
+        meta = {**note.meta, TAGGED: "no" if note.spans is None else "yes"}
+        return prefix_of(meta, (*self.keys, TAGGED, PART)), write_tags(note, self.tags)
+
     def _requests(self, notes: Sequence[Note], seed: int) -> Iterator[Request]:
         if self.writing.prompt == "opening":
             return opening_requests(notes, self.writing.n_words, seed)
+        if self.tags:
+            labelled = [replace(note, meta={**note.meta, TAGGED: "yes"}) for note in notes]
+            return control_requests(labelled, (*self.keys, TAGGED), seed, self.passage)
         return control_requests(notes, self.keys, seed, self.passage)
 
     def _slots(self, notes: Sequence[Note]) -> Slots | None:
@@ -263,6 +274,18 @@ def _given(block: dict[str, Any] | None, kind: type, where: str) -> Any:
         raise UserError(f"[generator.{where}]: {e}", f"Known keys: {', '.join(kind.__dataclass_fields__)}") from None
 
 
+def _check_tags(tags: Any, control: Sequence[str], writing: dict[str, Any], slots: Any) -> None:
+    """A UserError if notes with TAGS cannot be learned, or asked for, beside the other settings."""
+    if not tags:
+        return
+    if slots:
+        raise UserError("[generator] has tags beside slots", "Choose one: slots leave no labelled mention")
+    if writing.get("prompt", "control") != "control":
+        raise UserError("[generator] has tags, but no control prefix to ask for them with", 'Set prompt = "control"')
+    if TAGGED in control:
+        raise UserError(f"[generator] has tags, which need the control key '{TAGGED}'", "Rename the key in your notes")
+
+
 @spacy.registry.misc("clinical.PretrainedLM.v1")
 def make_pretrained(
     base: str,
@@ -277,12 +300,14 @@ def make_pretrained(
     slots: list[str] | None = None,
     lists: str | None = None,
     passage: int | None = None,
+    tags: list[str] | None = None,
 ) -> CausalLM:
     """A pretrained causal LM (BASE: folder or hub name), adapted with LoRA, or whole where LORA is null.
 
     FOUR_BIT trains the LoRA weights on a quantised model (QLoRA); it needs a GPU. STAGES are what is done to the notes
     before, PRETRAINING (texts, schedule) is on public text.
     """
+    _check_tags(tags, control, writing, slots)
     return CausalLM(
         base,
         tuple(control),
@@ -296,6 +321,7 @@ def make_pretrained(
         slots=tuple(slots or ()),
         lists=Path(lists) if lists else None,
         passage=passage,
+        tags=tuple(tags or ()),
     )
 
 
@@ -311,12 +337,14 @@ def make_scratch(
     max_tokens: int = 512,
     stages: Stages | None = None,
     pretraining: dict[str, Any] | None = None,
+    tags: list[str] | None = None,
 ) -> CausalLM:
     """A small Llama-shaped LM with its own byte-level BPE, trained on the notes (paper A's road).
 
     N_LAYERS, WIDTH and N_HEADS are all given, or follow the amount of text (`size_for`). STAGES and PRETRAINING as for
     a pretrained one.
     """
+    _check_tags(tags, control, writing, None)
     shape = {"n_layers": n_layers, "width": width, "n_heads": n_heads}
     given = {name: value for name, value in shape.items() if value is not None}
     if given and len(given) < len(shape):
@@ -333,4 +361,5 @@ def make_scratch(
         shape={"vocab_size": vocab_size, **given},
         stages=stages or Stages(),
         pretraining=_pretraining(pretraining),
+        tags=tuple(tags or ()),
     )

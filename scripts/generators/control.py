@@ -2,6 +2,7 @@
 
 import random
 import re
+from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -10,6 +11,7 @@ from scripts.notes.note import Note
 from scripts.notes.windows import cut_note
 
 PART = "part"  # the control key that says which passage of a note is asked for
+SHARED = 5  # patients; the usual least size of a cell in published health statistics
 
 
 @dataclass(frozen=True)
@@ -60,3 +62,19 @@ def opening_requests(notes: Sequence[Note], n_words: int, seed: int) -> Iterator
         words = list(re.finditer(r"\S+", text))[:n_words]
         opening = text[: words[-1].end()]
         yield Request((opening,), {}, opening)
+
+
+def with_shared_values(notes: Sequence[Note], keys: Sequence[str], least: int = SHARED) -> list[Note]:
+    """NOTES with no meta but the first of KEYS, as many as have values that, together, LEAST patients share.
+
+    What so many have in common tells of none of them, wherever the prompt goes.
+    """
+    values = [[(key, note.meta[key]) for key in keys if note.meta.get(key) not in (None, "")] for note in notes]
+    patients: dict[str, set[str]] = defaultdict(set)
+    for note, pairs in zip(notes, values, strict=True):
+        for n in range(len(pairs)):
+            patients[repr(pairs[: n + 1])].add(note.patient)
+    shared = [
+        [pair for n, pair in enumerate(pairs) if len(patients[repr(pairs[: n + 1])]) >= least] for pairs in values
+    ]
+    return [Note(note.id, note.text, None, dict(pairs)) for note, pairs in zip(notes, shared, strict=True)]

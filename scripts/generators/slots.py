@@ -31,7 +31,7 @@ class Slots:
 
     def empty(self, note: Note) -> str:
         """NOTE's text with slots for its mentions: its labels' or, of a note without labels, those of any other."""
-        spans = self._find(note.text) if note.spans is None else note.with_labels(self.labels).spans
+        spans = self.find(note.text) if note.spans is None else note.with_labels(self.labels).spans
         pieces, last = [], 0
         for span in sorted(spans):
             pieces += [note.text[last : span.start], slot_of(span.label)]
@@ -55,7 +55,8 @@ class Slots:
         pools = self._pools[label]
         return rng.choice(rng.choice(pools)) if pools else label.lower()
 
-    def _find(self, text: str) -> Iterator[Span]:
+    def find(self, text: str) -> Iterator[Span]:
+        """Where TEXT holds a mention that is known, without overlap."""
         for match in self._known.finditer(text) if self._known else ():
             # None where a regex without case and Unicode's folding disagree: "İ" is an i to the one alone.
             if label := self._label_of.get(_one_line(match[0]).casefold()):

@@ -201,5 +201,5 @@ class Budget:
         raise UserError(
             f"{show_money(self.spent)} of a budget of {show_money(self.dollars)} are spent, and the next answer "
             f"may cost {show_money(bill.most)}: {show_money(left)} are left",
-            "All answers are kept: the same command with a larger --budget goes on",
+            "All answers are kept: the same command with a larger budget goes on",
         )

@@ -13,6 +13,8 @@ LIMITS = (
 )
 DIGITS = 4
 COUNTED = ("synthetic", "dropped", "replaced", "released")
+ADAPTED = "a causal language model adapted on private notes, which stays where they are"
+ASKED = "a language model behind a server, asked with prompts and adapted on no note"
 
 
 def make_datasheet(
@@ -38,7 +40,7 @@ def make_datasheet(
         },
         "generator": {
             "name": generator,
-            "made": "a causal language model adapted on private notes, which stays where they are",
+            "made": ADAPTED if synthetic["counts"].get("usage") is None else ASKED,
             "config_sha256": _hash_of(synthetic["config"]),
             "model_manifest_sha256": synthetic["inputs"].get("generator"),
             "seed": synthetic["seed"],

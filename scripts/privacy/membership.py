@@ -8,7 +8,7 @@ import numpy as np
 import spacy
 
 from scripts.notes.canaries import PLANTED, ROLE, Spotter, end_of, planted
-from scripts.notes.files import read_manifest, sha256_of
+from scripts.notes.files import manifest_path, read_manifest, sha256_of
 from scripts.notes.jsonl import read_notes
 from scripts.notes.note import Note
 
@@ -58,14 +58,16 @@ class Membership:
         emission = _emission(evidence)
         n_emitted = emission["count"] if emission else 0
         control = _control(evidence)
-        left_out = self._left_out(evidence)
-        doubts = self._doubts(attacks, emission, control) + left_out if self.must_show else []
+        left_out, saw_private = self._left_out(evidence), _saw_private_notes(evidence)
+        doubts = self._doubts(attacks, emission, control, saw_private) + left_out if self.must_show else []
         figures: dict[str, Any] = {
             "attacks": {name: attack.figures() for name, attack in attacks.items()},
             "canaries_emitted": emission,
             "control": control,
             "synthetic_notes_nearest_to_the_most_exposed": nearest(evidence.synthetic, exposed),
         }
+        if not saw_private:
+            figures["generator_saw_no_private_note"] = True
         p_values = {}
         for name, attack in attacks.items():
             p_values[f"{name}: AUC"] = attack.p_above(self.auc_tested)
@@ -109,7 +111,11 @@ class Membership:
         return [f"the neural model was left out: {n} synthetic notes are fewer than {self.neural_from}"]
 
     def _doubts(
-        self, attacks: Mapping[str, Separation], emission: dict[str, Any] | None, control: dict[str, Any] | None
+        self,
+        attacks: Mapping[str, Separation],
+        emission: dict[str, Any] | None,
+        control: dict[str, Any] | None,
+        saw_private: bool,
     ) -> list[str]:
         """What the figures leave open, in words."""
         doubts = []
@@ -119,6 +125,8 @@ class Membership:
             high = share(attack.n_caught, len(attack.members))["ci95"][1]
             if attack.shows_tpr(self.max_tpr) and high > self.max_tpr:
                 doubts.append(f"the TPR of {name} may be {high:.2f}")
+        if not saw_private:
+            return doubts  # nobody can plant a canary where no note is shown
         if emission is None:
             doubts.append("no canaries were planted and counted")
         elif control is None or not control["detected"]:
@@ -181,6 +189,14 @@ def _emission(evidence: Evidence) -> dict[str, Any] | None:
     spotter = Spotter({canary.id: end_of(canary) for canary in plants})
     found = {id for note in read_notes(path) for id in spotter.find(note.text)}
     return share(min(len(plants), counted["emitted"] + len(found)), len(plants))
+
+
+def _saw_private_notes(evidence: Evidence) -> bool:
+    """Whether private notes were shown to the generator: always, unless its own manifest says that none were."""
+    folder = evidence.files.get("generator")
+    if folder is None or not manifest_path(folder).is_file():
+        return True
+    return bool(read_manifest(folder)["counts"].get("sees_private_notes", True))
 
 
 def _control(evidence: Evidence) -> dict[str, Any] | None:

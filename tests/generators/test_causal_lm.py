@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pytest
 
 from scripts.generators import causal_lm
@@ -131,6 +133,108 @@ def test_with_slots_no_mention_is_learned_and_written_notes_say_where_theirs_sta
         drug, procedure = map(note.mention, note.spans)
         assert note.text.endswith(f"takes {drug} before the {procedure}.")
         assert {("DRUG", drug.lower()), ("PROCEDURE", procedure.lower())} <= known
+
+
+LABELS = ["DRUG", "PROCEDURE"]
+
+
+def shown_by(generator, notes, tokenizer):
+    """What the model is shown of NOTES in training, as text."""
+    examples = generator._examples(notes, notes, tokenizer)
+    return [tokenizer.decode(e.ids, clean_up_tokenization_spaces=False) for e in examples]
+
+
+def test_with_tags_labels_are_learned_along_and_a_prefix_tells_unlabelled_notes_apart(toy_lm, toy_notes):
+    generator = make_pretrained(toy_lm, ["genre"], {}, WRITING, lora={"r": 2}, tags=LABELS)
+    notes = [toy_notes[0], toy_notes[1].with_spans(None)]
+    shown = shown_by(generator, notes, LocalModel(toy_lm).tokenizer)
+    tagged = "Seen in clinic today. Takes [aspirin](DRUG) and [metformin](DRUG). Had a "
+    assert shown[0].startswith(f"genre: clinic | labels: yes\n\n{tagged}[CT head](PROCEDURE) in May.")
+    assert shown[1] == f"genre: ward | labels: no\n\n{toy_notes[1].text}<|end|>"
+    requests = [request for request, _ in zip(generator._requests(notes, 0), range(9), strict=False)]
+    assert {request.prompts[0] for request in requests} == {
+        "genre: clinic | labels: yes\n\n",
+        "genre: ward | labels: yes\n\n",
+    }
+
+
+def test_a_tagged_note_in_passages_has_its_tags_in_each(toy_lm):
+    text = "One two three. Aspirin five six.\nCT head nine ten."
+    note = Note("n", text, (Span(15, 22, "DRUG"), Span(33, 40, "PROCEDURE")))
+    generator = make_pretrained(toy_lm, [], {}, WRITING, lora={"r": 2}, tags=LABELS, passage=6)
+    assert shown_by(generator, [note], LocalModel(toy_lm).tokenizer) == [
+        "labels: yes | part: 1 of 2\n\nOne two three. [Aspirin](DRUG) five six.<|end|>",
+        "labels: yes | part: 2 of 2\n\n[CT head](PROCEDURE) nine ten.<|end|>",
+    ]
+
+
+def test_tags_become_spans_and_a_text_whose_tags_are_at_fault_is_rejected(toy_lm, toy_notes, tmp_path, monkeypatch):
+    end = "knee aspirin sleep table rash left slowly bread window chair"
+    planted = Note("c1", f"Seen on the ward. {end}.", None, {"canary": "planted", "end": 18})
+    generator = make_scratch([], {"n_epochs": 1}, WRITING, vocab_size=300, n_layers=1, width=16, n_heads=2, tags=LABELS)
+    generator.adapt([*toy_notes, planted], toy_notes[:2], tmp_path, 0, -1)
+    texts = iter(
+        [
+            "Started [heparin](DRUG) for the leg.",
+            "Started [heparin for the leg.",
+            "At the limit: started [hepa",
+            f"Seen. {end.replace('aspirin', '[aspirin](DRUG)')}",
+            "Nothing was given to her today.",
+            *(f"Number {i} was seen on the ward." for i in range(9)),
+        ]
+    )
+
+    def draw(self, model, batch, seed):
+        return [
+            (text, "length" if text.startswith("At the limit") else "stop")
+            for _, text in zip(batch, texts, strict=False)
+        ]
+
+    monkeypatch.setattr(CausalLM, "_draw", draw)
+    written = generator.write(tmp_path, toy_notes, 2, 0, -1, tmp_path / "work", lambda n: None, [planted])
+    assert [(note.text, note.spans) for note in written.notes] == [
+        ("Started heparin for the leg.", (Span(8, 15, "DRUG"),)),
+        ("Nothing was given to her today.", ()),
+    ]
+    assert written.faults == {"unclosed tag": 1, "truncated": 1, "canary": 1}
+    assert written.emitted == {"c1"}
+
+
+@pytest.mark.slow
+def test_a_model_that_has_learned_tags_writes_labelled_notes(toy_notes, tmp_path):
+    schedule = {"learning_rate": 5e-3, "n_epochs": 30, "batch_size": 4, "patience": 30}
+    shape = {"vocab_size": 350, "n_layers": 2, "width": 64, "n_heads": 2, "max_tokens": 160}
+    writing = WRITING | {"max_new_tokens": 140, "temperature": 0.6}
+    generator = make_scratch([], schedule, writing, **shape, tags=LABELS)
+    unlabelled = [replace(note, id=f"u{note.id}", spans=None) for note in toy_notes[:2]]
+    generator.adapt([*toy_notes, *unlabelled], toy_notes[:2], tmp_path, 0, -1)
+    notes, faults = write(generator, tmp_path, toy_notes, 4, 0, tmp_path / "work")
+    known = {(span.label, note.mention(span).lower()) for note in toy_notes for span in note.spans}
+    found = [(span.label, note.mention(span).lower()) for note in notes for span in note.spans]
+    # Nearly every text has sound tags; of so small a model's labels most are right (by chance half of them would be).
+    assert len(found) >= 12 and sum(mention in known for mention in found) > 0.65 * len(found)
+    assert sum(faults[fault] for fault in faults if "tag" in fault) <= 2
+    assert not any("[" in note.text for note in notes)
+
+
+@pytest.mark.parametrize(
+    ("settings", "writing", "control"),
+    [
+        ({"slots": ["DRUG"]}, {}, []),
+        ({"surrogates": make_surrogates("es_ES", {"NAME": "name"})}, {}, []),
+        ({}, {"prompt": "opening"}, []),
+        ({}, {}, ["labels"]),
+    ],
+)
+def test_tags_beside_what_would_take_them_away_are_refused(settings, writing, control):
+    with pytest.raises(UserError, match="has tags"):
+        make_pretrained("m", control, {}, writing, tags=LABELS, **settings)
+
+
+def test_tags_without_a_labelled_note_are_refused(toy_lm, toy_notes, tmp_path):
+    generator = make_pretrained(toy_lm, [], {}, WRITING, lora={"r": 2}, tags=LABELS)
+    with pytest.raises(UserError, match="no private note is labelled"):
+        generator.adapt([note.with_spans(None) for note in toy_notes], toy_notes, tmp_path, 0, -1)
 
 
 def test_canaries_are_counted_and_left_out_before_a_text_is_rejected_for_anything_else(

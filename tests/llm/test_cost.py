@@ -115,7 +115,7 @@ def test_a_budget_is_kept_by_calls_that_wait_for_what_others_leave():
     assert [type(e) for e in ended].count(UserError) == 4
     (error, *_) = (e for e in ended if e)
     assert "$5.0000 of a budget of $6.2500 are spent" in str(error) and "$1.2500 are left" in str(error)
-    assert "the same command with a larger --budget goes on" in str(error)
+    assert "the same command with a larger budget goes on" in str(error)
 
 
 def test_after_the_end_of_a_budget_no_smaller_call_is_sent_whose_answer_would_be_lost():
@@ -174,7 +174,7 @@ def ask(model, prompts):
 
 def test_a_run_stops_before_its_budget_is_exceeded_and_goes_on_with_no_call_repeated(endpoint, server):
     first = endpoint(dollars=100)
-    with pytest.raises(UserError, match="larger --budget"):
+    with pytest.raises(UserError, match="larger budget"):
         ask(first, PROMPTS)
     # 5 dollars an answer, and 10 at most: after the 19th 95 are spent, and 95 + 10 would exceed 100.
     assert len(server.requests) == first.usage.calls["answered"] == 19

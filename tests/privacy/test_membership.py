@@ -97,6 +97,17 @@ def test_among_few_notes_the_neural_model_is_left_out_and_that_is_said(draw_clea
     assert "left out" not in enough.meaning and "left out" not in CHECK(evidence).meaning
 
 
+@pytest.mark.parametrize(("counts", "asks_for_canaries"), [({}, True), ({"sees_private_notes": False}, False)])
+def test_canaries_are_demanded_only_of_a_generator_that_saw_private_notes(
+    draw_clean, tmp_path, counts, asks_for_canaries
+):
+    write_manifest(tmp_path, inputs={}, config={}, sensitivity="private", counts=counts)
+    result = replace(CHECK, must_show=True)(replace(draw_clean(0), files={"generator": tmp_path}))
+    assert result.verdict == "INCONCLUSIVE"  # so few patients do not bound the AUC
+    assert ("no canaries were planted" in result.meaning) == asks_for_canaries
+    assert ("generator_saw_no_private_note" in result.figures) != asks_for_canaries
+
+
 def test_the_nearest_notes_in_the_order_of_exposure():
     synthetic = [Note("a", "one two three four"), Note("b", "five six seven eight nine"), Note("c", "x y z")]
     assert nearest(synthetic, ["five six seven eight", "no such words", "one two three", "five six seven"]) == [
