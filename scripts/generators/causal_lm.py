@@ -4,7 +4,7 @@ import json
 import random
 import re
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import count, islice
 from pathlib import Path
@@ -20,7 +20,7 @@ from scripts.generators.control import (
     passages_of,
     prefix_of,
 )
-from scripts.generators.filters import reason_to_reject
+from scripts.generators.filters import Filter, Limits
 from scripts.generators.slots import Slots, read_lists
 from scripts.generators.surrogates import Surrogates
 from scripts.llm.finetune import Example, Lora, Schedule, add_lora, finetune
@@ -37,8 +37,8 @@ Report = Callable[[int], None]
 
 
 @dataclass(frozen=True)
-class Writing:
-    """How notes are asked for and drawn.
+class Writing(Limits):
+    """How notes are asked for and drawn, and the limits past which a text is rejected.
 
     PROMPT "control" starts from a prefix of the meta KEYS, "opening" from the first N_WORDS words of a private note:
     what these hold of a patient is among the identifiers that the gate looks for; what a holdout note holds is not.
@@ -54,17 +54,20 @@ class Writing:
     max_new_tokens: int = 400
     cut: bool = False
     batch_size: int = 50
-    min_words: int = 20
     max_attempts: float = 5.0  # drawn texts per note wanted, before giving up
 
 
 @dataclass(frozen=True)
 class Written:
-    """Synthetic NOTES, how many texts had each fault (rejected, or "cut" and kept), and the canaries EMITTED (ids)."""
+    """Synthetic NOTES, how many texts had each fault (rejected, or "cut" and kept), and the canaries EMITTED (ids).
+
+    ASKED holds the control values of every text that was drawn and looked at, fit or not.
+    """
 
     notes: list[Note]
     faults: Counter[str]
     emitted: set[str]
+    asked: Sequence[Mapping[str, Any]] = ()
 
 
 @dataclass(frozen=True)
@@ -128,11 +131,12 @@ class CausalLM:
         model: LocalModel | None = None
         kept: list[Note] = []
         faults: Counter[str] = Counter()
-        seen: set[str] = set()
+        asked: list[Mapping[str, Any]] = []
         emitted: set[str] = set()
         shown = self._shown(notes, seed)
         requests, slots, rng = self._requests(shown, seed), self._slots(shown), random.Random(seed)
         spotter = self._spotter(canaries, slots)
+        fit = Filter(self.writing, [slots.empty(n) if slots else n.text for n in notes], seed)
         n_drawn = 0
         for number in count():
             # A little more than what is missing: one more batch costs as many steps as a full one.
@@ -149,7 +153,8 @@ class CausalLM:
                 text = (request.opening + text).strip()
                 found = spotter.find(text)
                 emitted |= found
-                reason = "canary" if found else reason_to_reject(text, finish_reason, self.writing.min_words, seen)
+                asked.append(request.meta)
+                reason = "canary" if found else fit.reason(text, finish_reason)
                 if reason:
                     faults[reason] += 1
                     continue
@@ -157,7 +162,7 @@ class CausalLM:
                 text, spans = slots.fill(text, rng) if slots else (text, None)
                 kept.append(Note(f"s{len(kept) + 1:05}", text, spans, dict(request.meta)))
                 if len(kept) == n_notes:
-                    return Written(kept, +faults, emitted)
+                    return Written(kept, +faults, emitted, asked)
             on_progress(len(kept))
         raise UserError(
             f"only {len(kept)} of {n_notes} notes were fit ({dict(faults)})",
