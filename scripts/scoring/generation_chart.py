@@ -9,6 +9,7 @@ from .chart import INK, LETTER, LINE, MARKERS, MUTED, WIDTH, colour, to_svg
 SERIES = ("private", "synthetic", "requested")
 ROW, HEAD, FOOT, LEGEND = 0.26, 0.42, 0.3, 0.4  # inches
 MAX_NAME = 32  # characters of a name in the margin
+MAX_VALUES = 12  # of a control key: those that the private notes have most often
 
 
 @dataclass(frozen=True)
@@ -49,9 +50,11 @@ def panels_of(report: Mapping[str, Any]) -> list[Panel]:
     names = {"private": "private", "delivered": "synthetic", "requested": "requested"}
     for key, control in report["control"].items():
         totals = {side: sum(row[side] for row in control["values"].values()) for side in names}
+        frequent = sorted(control["values"], key=lambda value: -control["values"][value]["private"])[:MAX_VALUES]
         rows = [
             (value, {names[side]: row[side] / totals[side] for side in names if totals[side]})
             for value, row in control["values"].items()
+            if value in frequent
         ]
         panels.append(Panel(f"{key}: share of notes", rows))
     headings = report["sections"]["headings"]
@@ -59,7 +62,7 @@ def panels_of(report: Mapping[str, Any]) -> list[Panel]:
     rows = [(name, {s: row[s] / n_notes[s] for s in row if n_notes[s]}) for name, row in headings["notes_with"].items()]
     panels.append(Panel("Headings: share of notes", rows))
     return [
-        Panel(panel.title, [(_short(name), row) for name, row in panel.rows], panel.is_share)
+        Panel(_short(panel.title), [(_short(name), row) for name, row in panel.rows], panel.is_share)
         for panel in panels
         if panel.rows
     ]
@@ -78,10 +81,10 @@ def _draw_panel(axes: Any, panel: Panel) -> None:
     axes.set_title(panel.title, loc="left", color=INK, fontsize=10.5, pad=6)
     axes.set_yticks(range(len(panel.rows)), [name for name, _ in panel.rows], color=INK)
     axes.set_ylim(len(panel.rows) - 0.4, -0.6)
-    axes.set_xlim(left=0)
+    right = axes.get_xlim()[1]
+    axes.set_xlim(-0.01 * right, right)
     if panel.is_share:
-        axes.set_xlim(-0.01, 1.01)
-        axes.set_xticks([0, 0.25, 0.5, 0.75, 1], ["0", "25 %", "50 %", "75 %", "100 %"])
+        axes.xaxis.set_major_formatter(lambda value, _: f"{100 * value:.3g} %")
     axes.grid(axis="x", color=LINE, linewidth=0.8, zorder=0)
     axes.set_axisbelow(True)
     axes.tick_params(length=0, pad=8)
