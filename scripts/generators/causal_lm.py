@@ -166,7 +166,7 @@ class CausalLM:
             on_progress(len(kept))
         raise UserError(
             f"only {len(kept)} of {n_notes} notes were fit ({dict(faults)})",
-            "Adapt for longer, or raise max_new_tokens or max_attempts in the generator's config",
+            "Adapt for longer, or raise max_new_tokens, max_attempts or a limit in the generator's config",
         )
 
     def _shown(self, notes: Sequence[Note], seed: int) -> list[Note]:

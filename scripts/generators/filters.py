@@ -29,7 +29,7 @@ class Limits:
 
     min_words: int = 20
     near_copy: float = 0.5
-    max_excess_bits: float = 0.3
+    max_excess_bits: float = 0.5
     max_empty_sections: float = 1.0
 
 
@@ -90,8 +90,9 @@ class Language:
 
     Needs no list of languages: clinical shorthand is in none. A text is compared with the TEXTS themselves, each fifth
     of them under a model of the others: what all but one in a hundred cost at most, in bits a character, is what the
-    language costs. In 25 English notes of ours an excess of 0.3 bits is met by none of 60 others, by all that are in
-    Spanish, Swedish or Estonian, and by half of those that change into one of these half-way.
+    language costs. Measured on the shipped notes, with 25 English ones: 0.5 bits more than that has none of 240 others,
+    114 of 120 in Spanish, Swedish or Estonian (with 100, all), and 37 of 120 that change into one of these half-way.
+    Letters without sense cost as much as a foreign language, and are rejected with it.
     """
 
     def __init__(self, texts: Sequence[str], seed: int):
