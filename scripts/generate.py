@@ -8,9 +8,10 @@ from wasabi import msg
 
 from scripts.generators.load import inputs_named_in, load_generator
 from scripts.notes.canaries import planted
-from scripts.notes.files import is_current, write_manifest
+from scripts.notes.files import is_current, write_json, write_manifest
 from scripts.notes.jsonl import read_notes, write_notes
 from scripts.notes.step import Arg, Opt, load_config, run_step
+from scripts.scoring.generation import describe_generation
 
 
 def main(
@@ -24,6 +25,8 @@ def main(
     n_notes: int = Opt(100, help="How many notes to deliver, after filters"),
     seed: int = Opt(0),
     gpu_id: int = Opt(-1),
+    holdout: Path = Opt(None, help="Private notes of other patients, for the report (JSONL)"),
+    report: Path = Opt(None, help="Where the numbers on what was written go, private against synthetic (JSON)"),
 ):
     """Write exactly N_NOTES synthetic notes; say how many texts were cut or rejected, and why."""
     settings = {**load_config(config), "n_notes": n_notes}
@@ -36,9 +39,10 @@ def main(
         work.mkdir(parents=True)
         write_manifest(work, inputs=inputs, config=settings, sensitivity="private", counts={}, seed=seed)
     with tqdm(total=n_notes, unit="note") as bar:
+        given = list(read_notes(private))
         written = load_generator(config).write(
             generator,
-            list(read_notes(private)),
+            given,
             n_notes,
             seed,
             gpu_id,
@@ -54,6 +58,9 @@ def main(
     counts |= {"canaries": {"n": len(plants), "emitted": len(written.emitted)}} if plants else {}
     counts |= {"usage": dict(written.usage)} if written.usage else {}
     write_manifest(synthetic, inputs=inputs, config=settings, sensitivity="synthetic", counts=counts, seed=seed)
+    if report:
+        others = list(read_notes(holdout)) if holdout else []
+        write_json(report, describe_generation(given, others, notes, written.asked, faults, seed))
     shutil.rmtree(work)
     msg.good(f"{len(notes)} notes, {n_cut} cut at the limit; rejected: {dict(faults) or 'none'}", synthetic)
     if written.usage:

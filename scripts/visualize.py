@@ -1,6 +1,7 @@
 """Make the report: a page that may leave the building, and one that stays inside."""
 
 import json
+from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from scripts.notes.files import atomic_write, read_manifest, sensitivity_of, wri
 from scripts.notes.jsonl import read_notes
 from scripts.notes.note import Note
 from scripts.notes.step import Arg, Opt, run_step
+from scripts.scoring.diversity import novelty
 from scripts.scoring.pages import render_gold, render_index
 
 N_SHOWN = 30  # released notes on the page
@@ -27,6 +29,10 @@ def main(
     audit: Path = Opt(Path("metrics/audit.json"), help="The audit's verdict and counts (JSON)"),
     synthetic: Path = Opt(Path("corpus/synthetic.jsonl"), help="Synthetic notes, for the counts in their manifest"),
     silver: Path = Opt(..., help="Released notes with machine labels: a DocBin or a folder of them"),
+    generation: Path = Opt(
+        Path("metrics/generation.json"), help="Numbers on what was written, if there are any (JSON)"
+    ),
+    private: Path = Opt(None, help="Private notes, to count the mentions that none of them holds (JSONL)"),
     system: str = Opt("student", help="Whose labels are shown below the gold"),
     lang: str = Opt("en"),
     title: str = Opt("Clinical entities", help="Heading of both pages"),
@@ -37,8 +43,10 @@ def main(
     """
     scores = read_json(evaluation)
     verdict = read_json(audit) if audit.is_file() else None
-    shown = read_released(silver, lang)
-    page = render_index(title, scores, verdict, generation_counts(synthetic), shown, lang)
+    written = read_json(generation) if generation.is_file() else None
+    shown = list(islice(read_released(silver, lang), N_SHOWN))
+    new = novelty(read_released(silver, lang), read_notes(private)) if private and shown else None
+    page = render_index(title, scores, verdict, generation_counts(synthetic), shown, lang, written, new)
     write_page(reports / "index.html", page, {"evaluation": evaluation, "silver": silver}, "synthetic", len(shown))
     golds = [note.with_labels(scores["labels"]) for note in read_notes(gold)]
     predicted = predictions / f"{system}.jsonl"
@@ -57,16 +65,16 @@ def read_json(path: Path) -> Any:
     return json.loads(path.read_text(encoding="utf8"))
 
 
-def read_released(silver: Path, lang: str) -> list[Note]:
-    """The first silver notes; none unless a manifest says that they were released."""
+def read_released(silver: Path, lang: str) -> Iterator[Note]:
+    """The silver notes; none unless a manifest says that they were released."""
     from scripts.notes.docbins import read_docbin, to_note
     from scripts.notes.tokenizer import blank
 
     if not silver.exists() or sensitivity_of(silver) not in ("released", "public"):
         msg.warn(f"{silver}: no manifest says that these notes were released", "They are not shown")
-        return []
-    docs = islice(read_docbin(silver, blank(lang)), N_SHOWN)
-    return [to_note(doc, str(number), {}) for number, doc in enumerate(docs, 1)]
+        return
+    for number, doc in enumerate(read_docbin(silver, blank(lang)), 1):
+        yield to_note(doc, str(number), {})
 
 
 def generation_counts(synthetic: Path) -> dict[str, Any] | None:

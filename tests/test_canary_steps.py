@@ -1,5 +1,6 @@
 """Canaries on their way: `adapt` plants them, `generate` counts them, and no other step is told of any."""
 
+import json
 from collections import Counter
 from pathlib import Path
 
@@ -27,7 +28,8 @@ class Recorder:
 
     def write(self, out, notes, n_notes, seed, gpu_id, work, on_progress, canaries=()):
         self.prompted, self.watched = [n.id for n in notes], [c.id for c in canaries]
-        return Written([Note("s1", "text")], Counter(canary=1), set(self.watched[:1]))
+        asked = [{"genre": "ward"}, {"genre": "ward"}]
+        return Written([Note("s1", "text", None, asked[0])], Counter(canary=1), set(self.watched[:1]), asked)
 
 
 @pytest.fixture
@@ -55,9 +57,10 @@ def run_adapt(paths, canaries: str | None, copies: int = 1) -> dict:
     return read_manifest(paths["out"])
 
 
-def run_generate(paths, canaries: str | None) -> dict:
+def run_generate(paths, canaries: str | None, report: Path | None = None) -> dict:
     given = paths[canaries] if canaries else None
-    generate.main(paths["out"], paths["private"], paths["synthetic"], paths["config"], given, 1, 0, -1)
+    others = (paths["holdout"], report)
+    generate.main(paths["out"], paths["private"], paths["synthetic"], paths["config"], given, 1, 0, -1, *others)
     return read_manifest(paths["synthetic"])
 
 
@@ -106,3 +109,14 @@ def test_generate_counts_the_canaries_and_is_prompted_by_none(recorder, paths, c
     assert manifest["counts"]["rejected"] == {"canary": 1}
     assert manifest["inputs"]["canaries"] == sha256_of(paths["canaries"])
     assert "1 of 2 canaries were recited" in capsys.readouterr().out
+
+
+def test_generate_reports_what_was_asked_for_and_rejected_if_it_is_told_where(recorder, paths, tmp_path):
+    run_adapt(paths, "canaries")
+    run_generate(paths, "canaries")
+    assert not list(tmp_path.glob("*generation.json"))
+    run_generate(paths, "canaries", tmp_path / "generation.json")
+    report = json.loads((tmp_path / "generation.json").read_text("utf8"))
+    assert report["n_notes"] == {"private": 1, "holdout": 1, "synthetic": 1}
+    assert report["drawn"] == {"n": 2, "rejected": {"canary": 1}}
+    assert report["control"]["genre"]["values"] == {"(rare)": {"private": 0, "requested": 2, "delivered": 1}}

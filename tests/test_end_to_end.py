@@ -46,6 +46,8 @@ max_new_tokens = 900
 batch_size = 12
 min_words = 10
 max_attempts = 40
+# So small a model writes no language.
+max_excess_bits = 9
 """
 
 

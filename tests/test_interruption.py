@@ -34,6 +34,9 @@ batch_size = 8
 min_words = 1
 cut = true
 max_attempts = 20
+# So small a model writes no language, or the same again.
+max_excess_bits = 9
+near_copy = 2
 """
 
 

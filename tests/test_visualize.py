@@ -15,6 +15,7 @@ from scripts.notes.files import read_manifest, write_json, write_manifest
 from scripts.notes.jsonl import write_notes
 from scripts.notes.note import Note, Span
 from scripts.notes.tokenizer import blank
+from scripts.scoring.generation import describe_generation
 from scripts.scoring.report import compare_systems
 from scripts.scoring.spans import count_notes
 
@@ -32,6 +33,7 @@ PREDICTED = [
     GOLD[2].with_spans([]),
 ]
 SILVER = Note("s1", "Metoprolol 5 & <i>ECG</i>", (Span(0, 10, "DRUG"), Span(18, 21, "PROCEDURE")))
+PRIVATE = [Note(f"p{i}", f"{PLANTED}\nPlan: an ecg", None, {"patient": f"p{i}", "genre": "ward"}) for i in range(3)]
 AUDIT = {
     "verdict": "INCONCLUSIVE",
     "policy": "small <corpus>",
@@ -67,6 +69,10 @@ def folder(tmp_path):
     write_json(tmp_path / "audit.json", AUDIT)
     write_docbin(tmp_path / "train.spacy", make_docs([SILVER], nlp, LABELS)[0])
     release(tmp_path, "released")
+    write_notes(tmp_path / "private.jsonl", PRIVATE)
+    written = [Note("s1", "Letter\nPlan: rest", None, {"genre": "ward"})]
+    asked = [{"genre": "ward"}, {"genre": "ward"}]
+    write_json(tmp_path / "generation.json", describe_generation(PRIVATE, PRIVATE, written, asked, {"loop": 1}, 0))
     return tmp_path
 
 
@@ -83,6 +89,8 @@ def run(folder):
         audit=folder / "audit.json",
         synthetic=folder / "synthetic.jsonl",
         silver=folder / "train.spacy",
+        generation=folder / "generation.json",
+        private=folder / "private.jsonl",
         system="student",
         lang="en",
         title="Demo & more",
@@ -143,6 +151,30 @@ def test_the_first_page_counts_rejections_without_reading_notes(folder):
     write_manifest(folder / "synthetic.jsonl", inputs={}, config={}, sensitivity="synthetic", counts=counts)
     index, _ = run(folder)
     assert "<th>rejected</th><td>loop 7</td>" in index
+
+
+def test_the_first_page_shows_private_and_synthetic_notes_side_by_side(folder):
+    index, _ = run(folder)
+    figures = " ".join(re.sub("<[^>]*>", " ", index).split())
+    for shown in (
+        "1 synthetic notes beside 3 private ones",
+        "Length in words 4 (4 to 4) 3 (3 to 3)",
+        "loop 1 50.0 %",
+        "Control: genre",
+        "ward 100.0 % 100.0 % 100.0 % n 3 2 1",
+        "requested delivered 0, private delivered 0",
+        "plan 100.0 % 100.0 %",
+        # "metoprolol" is in no private note, "ECG" is in three
+        "all 1 of 2, 50.0 % DRUG 1 of 1, 100.0 % PROCEDURE 0 of 1, 0.0 %",
+    ):
+        assert shown in figures, shown
+    assert index.count("<svg") == 2
+
+
+def test_without_a_report_on_the_generation_the_page_shows_the_rest(folder):
+    (folder / "generation.json").unlink()
+    index, _ = run(folder)
+    assert "Length in words" not in index and "0.333" in index
 
 
 def test_without_an_audit_the_page_says_so(folder):

@@ -4,7 +4,7 @@ import json
 import random
 import re
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import count, islice
 from pathlib import Path
@@ -20,7 +20,7 @@ from scripts.generators.control import (
     passages_of,
     prefix_of,
 )
-from scripts.generators.filters import reason_to_reject
+from scripts.generators.filters import Filter, Limits
 from scripts.generators.pretraining import Pretraining, pretrain, read_public
 from scripts.generators.slots import Slots, read_lists
 from scripts.generators.stages import Stages
@@ -40,8 +40,8 @@ Report = Callable[[int], None]
 
 
 @dataclass(frozen=True)
-class Writing:
-    """How notes are asked for and drawn.
+class Writing(Limits):
+    """How notes are asked for and drawn, and the limits past which a text is rejected.
 
     PROMPT "control" starts from a prefix of the meta KEYS, "opening" from the first N_WORDS words of a private note:
     what these hold of a patient is among the identifiers that the gate looks for; what a holdout note holds is not.
@@ -57,7 +57,6 @@ class Writing:
     max_new_tokens: int = 400
     cut: bool = False
     batch_size: int = 50
-    min_words: int = 20
     max_attempts: float = 5.0  # drawn texts per note wanted, before giving up
 
 
@@ -135,11 +134,12 @@ class CausalLM:
         model: LocalModel | None = None
         kept: list[Note] = []
         faults: Counter[str] = Counter()
-        seen: set[str] = set()
+        asked: list[Mapping[str, Any]] = []
         emitted: set[str] = set()
         shown = self._shown(notes, seed)
         requests, slots, rng = self._requests(shown, seed), self._slots(shown), random.Random(seed)
         spotter = self._spotter(canaries, slots)
+        fit = Filter(self.writing, [slots.empty(n) if slots else n.text for n in notes], seed)
         n_drawn = 0
         for number in count():
             # A little more than what is missing: one more batch costs as many steps as a full one.
@@ -157,9 +157,10 @@ class CausalLM:
                 text, spans, fault = read_tags(text, self.tags) if self.tags else (text, None, None)
                 found = spotter.find(text)
                 emitted |= found
+                asked.append(request.meta)
                 # A text that ends at the limit may end inside a tag: that it was truncated is the fault.
                 reason = "canary" if found else fault if finish_reason != "length" else None
-                reason = reason or reason_to_reject(text, finish_reason, self.writing.min_words, seen)
+                reason = reason or fit.reason(text, finish_reason)
                 if reason:
                     faults[reason] += 1
                     continue
@@ -167,11 +168,11 @@ class CausalLM:
                 text, spans = slots.fill(text, rng) if slots else (text, spans)
                 kept.append(Note(f"s{len(kept) + 1:05}", text, spans, dict(request.meta)))
                 if len(kept) == n_notes:
-                    return Written(kept, +faults, emitted)
+                    return Written(kept, +faults, emitted, asked)
             on_progress(len(kept))
         raise UserError(
             f"only {len(kept)} of {n_notes} notes were fit ({dict(faults)})",
-            "Adapt for longer, or raise max_new_tokens or max_attempts in the generator's config",
+            "Adapt for longer, or raise max_new_tokens, max_attempts or a limit in the generator's config",
         )
 
     def _shown(self, notes: Sequence[Note], seed: int) -> list[Note]:

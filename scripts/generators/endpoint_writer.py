@@ -15,7 +15,7 @@ import spacy
 
 from scripts.generators.control import control_requests, with_shared_values
 from scripts.generators.examples import in_turn, sensitivity_of_examples
-from scripts.generators.filters import reason_to_reject
+from scripts.generators.filters import Filter, Limits
 from scripts.generators.tags import Tagged, read_tags, write_tags
 from scripts.generators.written import Written
 from scripts.llm.cost import Budget, money
@@ -33,13 +33,12 @@ PER_SEED = 10**6  # requests, before a seed would ask again what the next one as
 
 
 @dataclass(frozen=True)
-class Asking:
-    """How long to ask: texts of fewer than MIN_WORDS are rejected; MAX_ATTEMPTS answers per note wanted end a run.
+class Asking(Limits):
+    """How long to ask, and what a text must have: MAX_ATTEMPTS answers per note wanted end a run.
 
     BUDGET is the most US dollars that a run may spend; None: no limit.
     """
 
-    min_words: int = 20
     max_attempts: float = 5.0
     budget: float | None = None
 
@@ -108,8 +107,9 @@ class EndpointWriter:
         spotter = Spotter({canary.id: end_of(canary) for canary in canaries})
         kept: list[Note] = []
         faults: Counter[str] = Counter()
-        seen: set[str] = set()
+        told: list[Mapping[str, Any]] = []
         emitted: set[str] = set()
+        fit = Filter(self.writing, [note.text for note in notes], seed)
         n_asked = 0
         # What a prompt holds beside its examples may go anywhere; the examples bring their own sensitivity.
         with closing(self.model), sending("public"):
@@ -127,14 +127,14 @@ class EndpointWriter:
                     text, spans, fault = self._read(question, answer)
                     found = spotter.find(text)
                     emitted |= found
-                    reason = "canary" if found else fault
-                    reason = reason or reason_to_reject(text, "stop", self.writing.min_words, seen)
+                    told.append(question.meta)
+                    reason = ("canary" if found else fault) or fit.reason(text, "stop")
                     if reason:
                         faults[reason] += 1
                         continue
                     kept.append(Note(f"s{len(kept) + 1:05}", text, spans if self.task else None, dict(question.meta)))
                     on_progress(len(kept))
-        return Written(kept, faults, emitted, self._usage())
+        return Written(kept, faults, emitted, told, self._usage())
 
     def _questions(self, notes: Sequence[Note], plants: Sequence[Note], seed: int) -> Iterator[Question]:
         """Endless questions; the same for the same seed, and no two of them have an answer in common."""

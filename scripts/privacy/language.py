@@ -10,8 +10,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from scripts.notes.ngrams import NgramModel
+
 from .normalize import Token
-from .overlap import Tokens, number_tokens
 
 ORDER = 4
 
@@ -25,34 +26,12 @@ def ngram_scores(train: Sequence[Sequence[Token]], notes: Sequence[Sequence[Toke
 
     Summed over the note, in nats; and the number of tokens.
 
-    Orders 1 to 4, interpolated after Witten and Bell (1991): what a context has not been followed by gets as much of
-    its probability as there were different words that followed it. Counts are exact. O(n log n) in the tokens.
+    The orders are 1 to 4 (`NgramModel`).
     """
-    model, query = number_tokens(train, notes)
-    tokens = np.concatenate([model.ids, query.ids])
-    at = np.concatenate([_offsets(model), _offsets(query)])
-    n_train = len(model.ids)
-    n_types = len(np.unique(model.ids)) + 1  # one for all that TRAIN does not hold
-    shares = alone = np.full(len(query.ids), 1 / n_types)
-    context = np.zeros(len(tokens), dtype=np.int64)
-    base = int(tokens.max(initial=0)) + 1
-    for order in range(1, ORDER + 1):
-        _, grams = np.unique(context * base + tokens, return_inverse=True)
-        whole = at >= order - 1  # contexts do not cross from one note to the next
-        seen, asked = grams[:n_train][whole[:n_train]], grams[n_train:]
-        of_seen, of_asked = context[:n_train][whole[:n_train]], context[n_train:]
-        size = int(max(grams.max(initial=0), context.max(initial=0))) + 1
-        n_seen, n_after = np.bincount(seen, minlength=size), np.bincount(of_seen, minlength=size)
-        types, first = np.unique(seen, return_index=True)
-        n_kinds = np.bincount(of_seen[first], minlength=size) if len(types) else np.zeros(size, dtype=np.int64)
-        total = n_after[of_asked] + n_kinds[of_asked]
-        known = whole[n_train:] & (total > 0)
-        mixed = (n_seen[asked] + n_kinds[of_asked] * shares) / np.maximum(total, 1)
-        shares = np.where(known, mixed, shares)
-        alone = shares if order == 1 else alone
-        context = np.concatenate([[0], grams[:-1]])
-    sums = np.bincount(query.note, weights=np.log(shares / alone), minlength=query.n_notes)
-    return sums, np.bincount(query.note, minlength=query.n_notes)
+    model = NgramModel(([token.text for token in note] for note in train), ORDER)
+    shares, owner = model.probabilities([token.text for token in note] for note in notes)
+    sums = np.bincount(owner, weights=np.log(shares[-1] / shares[0]), minlength=len(notes))
+    return sums, np.bincount(owner, minlength=len(notes))
 
 
 def neural_scores(
@@ -82,12 +61,6 @@ def neural_scores(
                     sums[note] -= loss + alone[row[1:]].sum()
                     counts[note] += len(row) - 1
     return sums, counts
-
-
-def _offsets(tokens: Tokens) -> np.ndarray:
-    """Each token's place in its note."""
-    starts = np.searchsorted(tokens.note, np.arange(tokens.n_notes))
-    return np.arange(len(tokens.ids)) - starts[tokens.note]
 
 
 def _tokenizer(texts: Sequence[str]):

@@ -27,7 +27,7 @@ def draw_scores(evaluation: dict[str, Any], measure: str = "strict") -> str:
         figure = Figure(figsize=(WIDTH, height))
         axes = figure.add_axes((left / WIDTH, 0.42 / height, 0.97 - left / WIDTH, 1 - 0.75 / height))
         for number, (name, system) in enumerate(systems.items()):
-            axes.plot([], MARKERS[number % len(MARKERS)], color=_colour(number), label=name.replace("_", " "))
+            axes.plot([], MARKERS[number % len(MARKERS)], color=colour(number), label=name.replace("_", " "))
             for group, scope in enumerate(scopes):
                 _draw_dot(axes, number, group * step + (number + 0.5) * ROW, system["scores"][scope][measure])
         for group in range(1, len(scopes)):
@@ -36,7 +36,7 @@ def draw_scores(evaluation: dict[str, Any], measure: str = "strict") -> str:
         axes.set_yticks(ticks, names, color=INK)
         _style(axes, len(scopes) * step - GROUP_GAP / 2)
         figure.legend(loc="upper left", bbox_to_anchor=(0, 1), ncols=len(systems), frameon=False, labelcolor=INK)
-        return _to_svg(figure, len(systems))
+        return to_svg(figure, len(systems), "scores")
 
 
 def frequent_labels(evaluation: dict[str, Any]) -> list[str]:
@@ -50,9 +50,9 @@ def _draw_dot(axes: Any, number: int, y: float, scored: dict[str, Any]) -> None:
     """One score with its interval; nothing where the score is undefined."""
     if scored["f1"] is None:
         return
-    colour, marker = _colour(number), MARKERS[number % len(MARKERS)]
-    axes.plot(scored["ci95"], [y, y], color=colour, linewidth=1.8, solid_capstyle="round", zorder=2)
-    axes.plot(scored["f1"], y, marker, color=colour, markersize=6.5, markeredgewidth=0, zorder=3)
+    ink, marker = colour(number), MARKERS[number % len(MARKERS)]
+    axes.plot(scored["ci95"], [y, y], color=ink, linewidth=1.8, solid_capstyle="round", zorder=2)
+    axes.plot(scored["f1"], y, marker, color=ink, markersize=6.5, markeredgewidth=0, zorder=3)
 
 
 def _style(axes: Any, bottom: float) -> None:
@@ -67,7 +67,8 @@ def _style(axes: Any, bottom: float) -> None:
         spine.set_visible(False)
 
 
-def _to_svg(figure: Any, n_systems: int) -> str:
+def to_svg(figure: Any, n_series: int, name: str) -> str:
+    """FIGURE as SVG whose ids begin with NAME, for a page with others, in the page's colours: N_SERIES of `colour`."""
     figure.patch.set_visible(False)
     buffer = io.StringIO()
     figure.savefig(buffer, format="svg")
@@ -76,14 +77,16 @@ def _to_svg(figure: Any, n_systems: int) -> str:
     svg = re.sub(r"<metadata>.*?</metadata>", "", svg, flags=re.DOTALL)  # it holds the date and links
     svg = re.sub(r' (?:width|height)="[\d.]+pt"', "", svg, count=2)  # the page sets the size
     svg = re.sub(r"font-family: [^;\"]*; ?", "", svg)
-    for colour, value in (PLACEHOLDERS | _series(n_systems)).items():
-        svg = svg.replace(colour, value)
+    svg = re.sub(r'( id="|xlink:href="#|url\(#)', rf"\g<1>{name}_", svg)
+    for placeholder, value in (PLACEHOLDERS | _series(n_series)).items():
+        svg = svg.replace(placeholder, value)
     return svg.strip()
 
 
-def _colour(number: int) -> str:
+def colour(number: int) -> str:
+    """What stands for the page's colour of series NUMBER until `to_svg`."""
     return f"#0404{number:02x}"
 
 
-def _series(n_systems: int) -> dict[str, str]:
-    return {_colour(number): f"var(--series-{number % 6})" for number in range(n_systems)}
+def _series(n_series: int) -> dict[str, str]:
+    return {colour(number): f"var(--series-{number % 6})" for number in range(n_series)}

@@ -10,6 +10,7 @@ from scripts.notes.note import Note, Span
 from .audit_page import describe_audit
 from .chart import draw_scores, frequent_labels
 from .disagreements import find_disagreements
+from .generation_page import describe_generation_report, novelty_rows
 from .marks import PALETTE, Mark, render_note
 from .spans import MEASURES
 from .words import show_decimal, show_figure, show_words
@@ -35,8 +36,14 @@ def render_index(
     generation: Mapping[str, Any] | None,
     silver: Sequence[Note],
     lang: str,
+    written: Mapping[str, Any] | None = None,
+    novelty: Mapping[str, Any] | None = None,
 ) -> str:
-    """The page that may leave: scores, verdict, counts, and SILVER notes, which must be released ones."""
+    """The page that may leave: scores, verdict, counts, and SILVER notes, which must be released ones.
+
+    GENERATION are the counts of the synthetic notes' manifest, WRITTEN the report on these notes, and NOVELTY how many
+    mentions in the released ones no private note holds.
+    """
     labels = evaluation["labels"]
     return _render(
         "index.html.jinja",
@@ -49,6 +56,8 @@ def render_index(
         n_charted=len(frequent_labels(evaluation)),
         audit=audit,
         generation=generation,
+        written=describe_generation_report(written) if written else None,
+        novelty=novelty_rows(novelty or {}),
         labels=labels,
         silver=[
             {"n_spans": len(note.spans or ()), "html": render_note(note.text, map(Mark, note.spans or ()), labels)}

@@ -1,0 +1,142 @@
+"""The report on what a generator wrote: private against synthetic notes in numbers, without a word of any note.
+
+The one exception are names that three private patients or more have in common: control values and headings.
+"""
+
+import random
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from scripts.notes.near_duplicates import near_duplicates
+from scripts.notes.ngrams import NgramModel, words_of
+from scripts.notes.note import Note
+from scripts.notes.sections import Section, sections_of
+
+from .distributions import control_distributions, heading_distribution, names_nobody, recognised, spread
+from .diversity import distinct, novelty, self_bleu
+
+NEAR_COPY = 0.5  # of the runs of five words of two notes, as the gate counts them
+N_COMPARED = 5_000  # notes of a side at most where each is compared or classified
+N_BLEU = 200  # each note against all others: time grows with the square
+N_WORDS = 100_000  # of a side for distinct-n
+ORDER = 3  # words that the held-out model sees at once
+N_RESAMPLES = 1000
+DIGITS = 4
+
+Sides = Mapping[str, Sequence[Note]]
+
+
+def describe_generation(
+    private: Sequence[Note],
+    holdout: Sequence[Note],
+    synthetic: Sequence[Note],
+    asked: Sequence[Mapping[str, Any]],
+    rejected: Mapping[str, int],
+    seed: int,
+) -> dict[str, Any]:
+    """Numbers on SYNTHETIC notes beside the PRIVATE ones, as JSON; HOLDOUT is the measure of what other patients have.
+
+    ASKED are the control values of all texts that were drawn, REJECTED how many of these were unfit, by reason. What
+    needs equally many notes or words is taken from samples, drawn with SEED.
+    """
+    rng = random.Random(seed)
+    sides = {"private": private, "synthetic": synthetic}
+    samples = {side: rng.sample(notes, min(len(notes), N_COMPARED)) for side, notes in sides.items()}
+    samples["holdout"] = rng.sample(holdout, min(len(holdout), N_COMPARED))
+    control = control_distributions(private, asked, synthetic)
+    told = {side: samples[side] for side in ("holdout", "synthetic")}
+    control = {key: found | {"recognised": recognised(private, told, key)} for key, found in control.items()}
+    report = {
+        "n_notes": {"private": len(private), "holdout": len(holdout), "synthetic": len(synthetic)},
+        "drawn": {"n": len(asked), "rejected": dict(rejected)},
+        "control": control,
+        "length_in_words": {side: spread([len(words_of(n.text)) for n in notes]) for side, notes in sides.items()},
+        "sections": _sections(sides, names_nobody([*private, *holdout], control)),
+        "diversity": _diversity(sides, rng),
+        "mentions_not_in_private": novelty(synthetic, private) if any(n.spans for n in synthetic) else None,
+        "near_duplicates": _near_duplicates(samples),
+        "held_out_model": _held_out_model(holdout, sides, seed),
+    }
+    return rounded(report)
+
+
+def rounded(value: Any) -> Any:
+    """VALUE with all numbers of few decimals: no figure looks like somebody's number."""
+    if isinstance(value, Mapping):
+        return {key: rounded(inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [rounded(inner) for inner in value]
+    return round(value, DIGITS) if isinstance(value, float) else value
+
+
+def _sections(sides: Sides, may_name: Any) -> dict[str, Any]:
+    sections: dict[str, list[list[Section]]] = {
+        side: [sections_of(note.text) for note in notes] for side, notes in sides.items()
+    }
+    private = list(zip(sides["private"], sections["private"], strict=True))
+    return {
+        "per_note": {side: spread([len(own) for own in group]) for side, group in sections.items()},
+        "empty": {
+            side: {"count": sum(s.is_empty for own in group for s in own), "n": sum(map(len, group))}
+            for side, group in sections.items()
+        },
+        "headings": heading_distribution(private, sections["synthetic"], may_name),
+    }
+
+
+def _diversity(sides: Sides, rng: random.Random) -> dict[str, Any]:
+    """Distinct-n of equally many words, and self-BLEU of equally many notes, of either side."""
+    words = {side: [words_of(note.text) for note in rng.sample(notes, len(notes))] for side, notes in sides.items()}
+    n_words = min(N_WORDS, *(sum(map(len, texts)) for texts in words.values()))
+    n_notes = min(N_BLEU, *map(len, words.values()))
+    return {
+        "n_words": n_words,
+        "distinct": {str(n): {side: distinct(texts, n, n_words) for side, texts in words.items()} for n in (1, 2, 3)},
+        "n_notes": n_notes,
+        "self_bleu": {side: self_bleu(texts[:n_notes]) for side, texts in words.items()},
+    }
+
+
+def _near_duplicates(samples: Sides) -> dict[str, Any]:
+    """How many synthetic notes have a near copy among their own, the private, and the holdout notes."""
+    counted = {}
+    for other, notes in samples.items():
+        pairs = near_duplicates(notes, samples["synthetic"], NEAR_COPY)
+        is_own = other == "synthetic"
+        copies = {pair.right for pair in pairs if not (is_own and pair.left == pair.right)}
+        counted[other] = {"count": len(copies), "n": len(samples["synthetic"]), "n_compared_with": len(notes)}
+    return {"threshold": NEAR_COPY} | counted
+
+
+def _held_out_model(holdout: Sequence[Note], sides: Sides, seed: int) -> dict[str, Any] | None:
+    """Bits a word of each side under an n-gram model of HOLDOUT, with 95 % intervals over resampled notes.
+
+    All words that the holdout does not have are one to the model; how many they are stands beside.
+    """
+    model = NgramModel(([_spelled(word) for word in words_of(note.text)] for note in holdout), ORDER)
+    described: dict[str, Any] = {"order": ORDER, "n_notes": len(holdout)}
+    for side, notes in sides.items():
+        texts = [[_spelled(word) for word in words_of(note.text)] for note in notes]
+        bits, lengths = model.bits(texts)
+        if not lengths.sum() or not holdout:
+            return None
+        random = np.random.default_rng(seed)
+        draws = (random.integers(len(notes), size=len(notes)) for _ in range(N_RESAMPLES))
+        resampled = [bits[draw].sum() / max(1, lengths[draw].sum()) for draw in draws]
+        described[side] = {
+            "bits_per_word": float(bits.sum() / lengths.sum()),
+            "ci95": [float(bound) for bound in np.percentile(resampled, [2.5, 97.5])],
+            "unknown_words": {
+                "count": sum(not model.knows(word) for text in texts for word in text),
+                "n": int(lengths.sum()),
+            },
+        }
+    return described
+
+
+def _spelled(word: str) -> str:
+    """WORD, its numbers as 0: which number it is, nobody could tell."""
+    return re.sub(r"\d+", "0", word)
