@@ -19,7 +19,7 @@ import scripts.generators.drop_near_duplicates
 import scripts.generators.endpoint_writer
 import scripts.generators.mentions
 import scripts.generators.notes_per_patient
-import scripts.generators.sections
+import scripts.generators.recombine
 import scripts.generators.surrogates
 import scripts.llm.spacy_models  # noqa: F401
 from scripts.notes.tokenizer import split_clinical

@@ -67,7 +67,7 @@ def paths(tmp_path, server) -> dict[str, Path]:
 
 def write_road(p, n_notes=8):
     adapt.main(p["private"], p["holdout"], p["generator"], p["config"], p["canaries"], 1, 0, -1)
-    generate.main(p["generator"], p["private"], p["synthetic"], p["config"], p["canaries"], n_notes, 0, -1)
+    generate.main(p["generator"], p["private"], p["synthetic"], p["config"], p["canaries"], n_notes, 0, -1, None, None)
 
 
 def judge(p, tmp_path, name="audit_small"):

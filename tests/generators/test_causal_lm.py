@@ -221,7 +221,6 @@ def test_a_model_that_has_learned_tags_writes_labelled_notes(toy_notes, tmp_path
     ("settings", "writing", "control"),
     [
         ({"slots": ["DRUG"]}, {}, []),
-        ({"surrogates": make_surrogates("es_ES", {"NAME": "name"})}, {}, []),
         ({}, {"prompt": "opening"}, []),
         ({}, {}, ["labels"]),
     ],

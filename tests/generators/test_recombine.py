@@ -3,7 +3,7 @@ from itertools import product
 
 import pytest
 
-from scripts.generators.sections import Sections, headings_of, sections_of
+from scripts.generators.recombine import Sections, headings_of, sections_of
 from scripts.notes.note import Note, Span
 
 
