@@ -131,19 +131,28 @@ def make_notes(recipe: Recipe, private: Sequence[Note], holdout: Sequence[Note],
     inputs = {"generator": files["generator"] / "manifest.json", "private": files["private"]}
     settings = {**load_config(files["config"]), "n_notes": N_WRITTEN}
     if not is_current(files["synthetic"], inputs | files_named_in(settings), settings, SEED):
-        generate.main(files["generator"], files["private"], files["synthetic"], n_notes=N_WRITTEN, **how)
+        generate.main(
+            files["generator"],
+            files["private"],
+            files["synthetic"],
+            n_notes=N_WRITTEN,
+            holdout=None,
+            report=None,
+            **how,
+        )
     return files
 
 
 def write_config(recipe: Recipe, path: Path) -> None:
     """Write scratch_es to PATH, without its stages and with the schedule of RECIPE.
 
-    A generator that recites writes the same note again and again, which is rejected: it may try more often.
+    A generator that recites writes the same note again and again, which counts here; what is equal is rejected all the
+    same: it may try more often.
     """
     config = load_config(GENERATOR)
     config["generator"].pop("stages")
     config["generator"]["schedule"] |= dict(recipe.schedule)
-    config["generator"]["writing"] |= {"max_attempts": 15.0}
+    config["generator"]["writing"] |= {"max_attempts": 15.0, "near_copy": 2.0}
     path.parent.mkdir(parents=True, exist_ok=True)
     Config(config).to_disk(path)
 

@@ -180,7 +180,7 @@ def test_a_dry_run_counts_a_passage_that_two_notes_share_once(run, released, cap
 
 @pytest.mark.parametrize("path", CONFIGS, ids=lambda p: p.stem)
 def test_a_dry_run_works_with_every_config(path, run, tmp_path, toy_notes, capsys, monkeypatch):
-    monkeypatch.setattr(Endpoint, "_start", lambda self: pytest.fail("a connection was opened"))
+    monkeypatch.setattr(Endpoint, "_open", lambda self: pytest.fail("a connection was opened"))
     monkeypatch.delenv("OPENAI_API_KEY", raising=False)
     write_notes(tmp_path / "examples.jsonl", toy_notes)
     text = path.read_text("utf8").replace("corpus/private.jsonl", str(tmp_path / "examples.jsonl"))

@@ -63,6 +63,7 @@ max_new_tokens = 20
 min_words = 1
 cut = true
 max_attempts = 50.0
+max_excess_bits = 9.0
 """
 
 

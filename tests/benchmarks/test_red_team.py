@@ -147,9 +147,9 @@ def test_patients_and_holdout_are_apart_and_copies_go_in_turn():
 def test_the_generators_see_the_patients_own_identifiers(tmp_path, name):
     write_config(RECIPES[name], tmp_path / "generator.cfg")
     made, shipped = load_generator(tmp_path / "generator.cfg"), load_generator(red_team.GENERATOR)
-    assert made.surrogates is None and shipped.surrogates is not None
+    assert not made.stages.stages and shipped.stages.stages
     assert made.schedule == replace(shipped.schedule, **RECIPES[name].schedule)
-    assert made.shape == shipped.shape and made.writing == replace(shipped.writing, max_attempts=15.0)
+    assert made.shape == shipped.shape and made.writing == replace(shipped.writing, max_attempts=15.0, near_copy=2.0)
 
 
 @pytest.mark.parametrize("stops_early", [True, False])
@@ -164,7 +164,7 @@ def test_the_files_are_a_chain_that_g0_believes_and_are_made_once(tmp_path, monk
         out.mkdir()
         write_manifest(out, inputs=inputs, config=settings, sensitivity="private", counts={}, seed=seed)
 
-    def generate(generator, private, synthetic, *, config, canaries, n_notes, seed, gpu_id):
+    def generate(generator, private, synthetic, *, config, canaries, n_notes, seed, gpu_id, holdout, report):
         asked.append(("written", n_notes))
         write_notes(synthetic, SYNTHETIC)
         settings = {**load_config(config), "n_notes": n_notes}
