@@ -57,7 +57,7 @@ def project(tmp_path_factory):
     root = tmp_path_factory.mktemp("project")
     for name in ("project.yml", "pyproject.toml"):
         shutil.copy(ROOT / name, root)
-    for name in ("scripts", "configs", "assets/lists"):
+    for name in ("scripts", "configs", "assets/lists", "assets/public"):
         shutil.copytree(ROOT / name, root / name, ignore=shutil.ignore_patterns("__pycache__"))
     notes = root / "assets" / "notes" / "en"
     notes.mkdir(parents=True)
