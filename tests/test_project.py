@@ -90,6 +90,10 @@ def test_the_readme_has_the_generated_table_of_commands(tmp_path):
     from weasel.cli.document import project_document
 
     project_document(Path.cwd(), tmp_path / "README.md")
-    generated = (tmp_path / "README.md").read_text("utf8")
+    # A file that a user may put there or not is a link only where it is there.
+    generated, shown = (
+        re.sub(r"\[(`assets/[^`]+`)\]\([^)]+\)", r"\1", path.read_text("utf8"))
+        for path in (tmp_path / "README.md", Path("README.md"))
+    )
     for block in re.findall(r"^\| .*\|$", generated, re.MULTILINE):
-        assert block in Path("README.md").read_text("utf8"), block
+        assert block in shown, block
