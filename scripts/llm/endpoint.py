@@ -114,9 +114,10 @@ class Endpoint:
                 call_off([task for asked in waiting for task in asked])
 
     def close(self) -> None:
-        """Close the connections and the journal; the next prompt opens them again."""
+        """Call off what is on its way, close the connections and the journal; the next prompt opens them again."""
         if self._is_open:
             self._is_open = False
+            call_off(list(self._asking.values()))
             run(self._client.close())
             self._journal.close()
 
@@ -170,7 +171,7 @@ class Endpoint:
             return known
         # Two notes may hold the same passage: it is asked for once.
         if key not in self._asking:
-            self._asking[key] = asyncio.ensure_future(self._ask_and_keep(key, prompt))
+            self._asking[key] = asyncio.create_task(self._ask_and_keep(key, prompt))
         return await self._asking[key]
 
     async def _ask_and_keep(self, key: str, prompt: str) -> dict[str, Any]:
@@ -302,7 +303,7 @@ class Endpoint:
         self._limit = AdaptiveLimit(self.limits.max_in_flight)
         self._rng = random.Random(0)
         self._n_asked = self._n_retries = 0
-        self._asking: dict[str, asyncio.Future[dict[str, Any]]] = {}
+        self._asking: dict[str, asyncio.Task[dict[str, Any]]] = {}
         self._heard_at = now()
         self._silent_since: float | None = None  # when the first was sent of the requests since it was last heard of
         self._is_open = True

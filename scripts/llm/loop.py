@@ -1,6 +1,6 @@
 """One event loop for all endpoints, run in the thread that asks and only while somebody asks.
 
-A thread of its own would cost as much again as the requests: two threads of Python share one interpreter.
+A thread of its own would compete with its caller for Python's one interpreter, and both would take longer.
 """
 
 import asyncio

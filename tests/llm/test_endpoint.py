@@ -302,6 +302,18 @@ def test_a_caller_who_wants_no_more_calls_off_what_is_on_its_way(endpoint, serve
     assert len([r for r in server.requests if r["body"]["model"] == "m"]) < 9  # of 200
 
 
+def test_a_closed_endpoint_calls_off_what_nobody_has_waited_for(endpoint, server):
+    server.latency_s = 0.05
+    model = endpoint(max_in_flight=2)
+    answers = iter(model([p] for p in PROMPTS))
+    next(answers)
+    model.close()
+    assert ask(endpoint(name="other", max_in_flight=1), PROMPTS[:9]) == [f"answer to {p}" for p in PROMPTS[:9]]
+    assert len([r for r in server.requests if r["body"]["model"] == "m"]) < 9  # of 200
+    with pytest.raises(asyncio.CancelledError):
+        list(answers)
+
+
 def test_ctrl_c_stops_and_what_was_answered_is_kept(endpoint, server):
     def answer(prompt):
         if prompt == PROMPTS[5]:
