@@ -3,8 +3,7 @@
 import json
 import random
 import re
-from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import count, islice
 from pathlib import Path
@@ -25,7 +24,7 @@ from scripts.generators.pretraining import Pretraining, pretrain, read_public
 from scripts.generators.slots import Slots, read_lists
 from scripts.generators.stages import Stages
 from scripts.generators.tags import TAGGED, read_tags, tag_canaries, write_tags
-from scripts.generators.written import Written
+from scripts.generators.written import Intake, Written
 from scripts.llm.finetune import Example, Lora, Schedule, add_lora, finetune
 from scripts.llm.local import LocalModel, Sampling, device_of, load_causal_lm
 from scripts.notes.canaries import Spotter, end_of, is_canary
@@ -132,18 +131,14 @@ class CausalLM:
         if not (out / "model").is_dir():
             raise UserError(f"no adapted generator in {out}", "Run the `adapt` step first")
         model: LocalModel | None = None
-        kept: list[Note] = []
-        faults: Counter[str] = Counter()
-        asked: list[Mapping[str, Any]] = []
-        emitted: set[str] = set()
         shown = self._shown(notes, seed)
         requests, slots, rng = self._requests(shown, seed), self._slots(shown), random.Random(seed)
         spotter = self._spotter(canaries, slots)
-        fit = Filter(self.writing, [slots.empty(n) if slots else n.text for n in notes], seed)
+        intake = Intake(spotter, Filter(self.writing, [slots.empty(n) if slots else n.text for n in notes], seed))
         n_drawn = 0
         for number in count():
             # A little more than what is missing: one more batch costs as many steps as a full one.
-            size = min(self.writing.batch_size, 8 + int(1.2 * (n_notes - len(kept))))
+            size = min(self.writing.batch_size, 8 + int(1.2 * (n_notes - len(intake.notes))))
             n_drawn += size
             if n_drawn > 100 + n_notes * self.writing.max_attempts:
                 break
@@ -155,23 +150,16 @@ class CausalLM:
             for request, (text, finish_reason) in zip(batch, json.loads(path.read_text("utf8")), strict=True):
                 text = (request.opening + text).strip()
                 text, spans, fault = read_tags(text, self.tags) if self.tags else (text, None, None)
-                found = spotter.find(text)
-                emitted |= found
-                asked.append(request.meta)
-                # A text that ends at the limit may end inside a tag: that it was truncated is the fault.
-                reason = "canary" if found else fault if finish_reason != "length" else None
-                reason = reason or fit.reason(text, finish_reason)
-                if reason:
-                    faults[reason] += 1
+                if not intake.is_fit(text, finish_reason, fault, request.meta):
                     continue
-                faults["cut"] += finish_reason == "cut"
+                intake.faults["cut"] += finish_reason == "cut"
                 text, spans = slots.fill(text, rng) if slots else (text, spans)
-                kept.append(Note(f"s{len(kept) + 1:05}", text, spans, dict(request.meta)))
-                if len(kept) == n_notes:
-                    return Written(kept, +faults, emitted, asked)
-            on_progress(len(kept))
+                intake.keep(text, spans, request.meta)
+                if len(intake.notes) == n_notes:
+                    return intake.written()
+            on_progress(len(intake.notes))
         raise UserError(
-            f"only {len(kept)} of {n_notes} notes were fit ({dict(faults)})",
+            f"only {len(intake.notes)} of {n_notes} notes were fit ({dict(intake.faults)})",
             "Adapt for longer, or raise max_new_tokens, max_attempts or a limit in the generator's config",
         )
 

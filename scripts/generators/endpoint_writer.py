@@ -1,7 +1,6 @@
 """Notes by an instruction-following model behind a server: nothing is adapted, its prompts say everything."""
 
 import re
-from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
@@ -17,7 +16,7 @@ from scripts.generators.control import control_requests, with_shared_values
 from scripts.generators.examples import in_turn, sensitivity_of_examples
 from scripts.generators.filters import Filter, Limits
 from scripts.generators.tags import Tagged, read_tags, write_tags
-from scripts.generators.written import Written
+from scripts.generators.written import Intake, Written
 from scripts.llm.cost import Budget, money
 from scripts.llm.egress import MAY_LEAVE, check_destination, sending
 from scripts.llm.endpoint import Endpoint
@@ -105,36 +104,26 @@ class EndpointWriter:
         plants = list(canaries) * read_manifest(out)["config"].get("copies", 1)
         questions = self._questions(notes, plants, seed)
         spotter = Spotter({canary.id: end_of(canary) for canary in canaries})
-        kept: list[Note] = []
-        faults: Counter[str] = Counter()
-        told: list[Mapping[str, Any]] = []
-        emitted: set[str] = set()
-        fit = Filter(self.writing, [note.text for note in notes], seed)
+        intake = Intake(spotter, Filter(self.writing, [note.text for note in notes], seed))
         n_asked = 0
         # What a prompt holds beside its examples may go anywhere; the examples bring their own sensitivity.
         with closing(self.model), sending("public"):
-            while len(kept) < n_notes:
-                n_missing = n_notes - len(kept)
+            while len(intake.notes) < n_notes:
+                n_missing = n_notes - len(intake.notes)
                 n_asked += n_missing
                 if n_asked > n_notes * self.writing.max_attempts:
                     raise UserError(
-                        f"only {len(kept)} of {n_notes} notes were fit ({dict(faults)})",
+                        f"only {len(intake.notes)} of {n_notes} notes were fit ({dict(intake.faults)})",
                         "Mend the prompt, choose another model, or raise max_tokens or max_attempts",
                     )
                 asked, given = tee(islice(questions, n_missing))
                 answers = self.model([question.prompt] for question in asked)
                 for question, (answer,) in zip(given, answers, strict=True):
                     text, spans, fault = self._read(question, answer)
-                    found = spotter.find(text)
-                    emitted |= found
-                    told.append(question.meta)
-                    reason = ("canary" if found else fault) or fit.reason(text, "stop")
-                    if reason:
-                        faults[reason] += 1
-                        continue
-                    kept.append(Note(f"s{len(kept) + 1:05}", text, spans if self.task else None, dict(question.meta)))
-                    on_progress(len(kept))
-        return Written(kept, faults, emitted, told, self._usage())
+                    if intake.is_fit(text, "stop", fault, question.meta):
+                        intake.keep(text, spans if self.task else None, question.meta)
+                        on_progress(len(intake.notes))
+        return intake.written(self._usage())
 
     def _questions(self, notes: Sequence[Note], plants: Sequence[Note], seed: int) -> Iterator[Question]:
         """Endless questions; the same for the same seed, and no two of them have an answer in common."""
