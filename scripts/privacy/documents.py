@@ -1,11 +1,14 @@
 """Every file that leaves beside the wheel as texts that can be searched: notes, DocBins, pages and figures."""
 
 import json
+import platform
 import re
 import zlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import cache
 from html.parser import HTMLParser
+from importlib.metadata import distributions
 from pathlib import Path
 from typing import Any
 
@@ -73,6 +76,21 @@ def bytes_of(path: Path) -> bytes:
         return zlib.decompress(data) if path.suffix == ".spacy" else data
     except zlib.error:
         raise UserError(f"{path.name} is no DocBin", "Run the step that makes it again") from None
+
+
+def without_versions(text: str) -> str:
+    """TEXT without hashes and versions of software: 3.8.18 in a list of what a wheel needs is nobody's birth date.
+
+    A version is what is installed here, or stands in a requirement or behind a package's @. All other dates stay.
+    """
+    return _versions().sub(" ", text)
+
+
+@cache
+def _versions() -> re.Pattern[str]:
+    installed = {platform.python_version(), *(d.version for d in distributions() if d.version)}
+    known = "|".join(map(re.escape, sorted((v for v in installed if "." in v), key=len, reverse=True)))
+    return re.compile(rf"{HASH.pattern}|(?:[<>=!~]=|,<|@)\d+(?:\.\d+)+|(?<![\w.])(?:{known})(?![\w.])")
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from scripts.notes.canaries import Spotter, end_of
 from scripts.notes.note import Note
 
 from .collect import IdentifierPolicy
-from .documents import HASH, bytes_of, notes_of, texts_of
+from .documents import HASH, bytes_of, notes_of, texts_of, without_versions
 from .keys import Identifiers
 from .members import texts_in, walk_members
 from .normalize import searchable, tokenize, weight
@@ -105,7 +105,7 @@ class Scanner:
             found = {("", what) for what in self._raw_in(bytes_of(path))}
             for place, text in texts_of(path):
                 n_texts += 1
-                hits = self._in_text.find(tokenize(HASH.sub(" ", text)))
+                hits = self._in_text.find(tokenize(without_versions(text)))
                 found |= {(place, f"an identifier ({hit.kind})") for hit in hits if hit.key not in self._vouched}
                 found |= {(place, "a canary") for _ in self._canaries.find(text)}
             if path.suffix == ".spacy":
@@ -122,8 +122,10 @@ class Scanner:
 
     def _look_at(self, data: bytes) -> set[str]:
         texts, is_text = texts_in(data)
-        finder = self._in_text if is_text else self._in_binary
-        hits = (hit for text in texts for hit in finder.find(tokenize(HASH.sub(" ", text))))
+        if is_text:
+            hits = (hit for text in texts for hit in self._in_text.find(tokenize(without_versions(text))))
+        else:  # no birth dates are looked for, so that versions cannot be taken for any
+            hits = (hit for text in texts for hit in self._in_binary.find(tokenize(HASH.sub(" ", text))))
         found = {f"an identifier ({hit.kind})" for hit in hits} | self._raw_in(data)
         return found | {"a canary" for text in texts for _ in self._canaries.find(text)}
 

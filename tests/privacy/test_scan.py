@@ -11,6 +11,7 @@ import tarfile
 from pathlib import Path
 
 import pytest
+import spacy
 import srsly
 
 from scripts.notes.errors import UserError
@@ -50,6 +51,25 @@ def test_a_canary_s_end_alone_is_found_in_an_archive_and_in_a_document(identifie
     for text, found in ((f"was {end}", {"a canary"}), ("chest lying walks blue, seen today", set())):
         (tmp_path / "report.json").write_text(json.dumps({"x": text}))
         assert {finding.what for finding in scanner.scan_documents([tmp_path / "report.json"])[0]} == found
+
+
+def test_a_version_is_nobody_s_birth_date(identifiers, tmp_path):
+    # spacy is pinned at 3.8.x, and x is read as a year: somebody is born on each day of a century.
+    version = spacy.__version__
+    month, day, year = map(int, version.split("."))
+    born = [f"20{year:02}-{month:02}-{day:02}", f"20{year:02}-{day:02}-{month:02}", "2009-03-09", "2016-02-02"]
+    notes = [Note(f"p{i}", "x", None, {"patient": f"P{i}", "born": date}) for i, date in enumerate(born)]
+    scanner = Scanner(identifiers, notes, [], "en")
+    bill = {"versions": {"spacy": version}, "purl": "pkg:pypi/httpx2@2.16.2", "needs": f"spacy>={version},<3.9.9"}
+    (tmp_path / "bill.json").write_text(json.dumps(bill))
+    (tmp_path / "a.zip").write_bytes(zipped({"METADATA": json.dumps(bill).encode()}))
+    assert scanner.scan_documents([tmp_path / "bill.json"])[0] == []
+    assert scanner.scan(tmp_path / "a.zip")[0] == []
+    for leak in ("9.3.09", f"{version} and 2.2.16", "born=9.3.09", "2016-02-02", f"{version}.1 2.2.16"):
+        (tmp_path / "leak.json").write_text(json.dumps({"x": leak}))
+        (tmp_path / "leak.zip").write_bytes(zipped({"inner": leak.encode()}))
+        for found in (scanner.scan_documents([tmp_path / "leak.json"])[0], scanner.scan(tmp_path / "leak.zip")[0]):
+            assert {finding.what for finding in found} == {"an identifier (birth)"}, leak
 
 
 def test_names_in_other_scripts(identifiers, tmp_path):
