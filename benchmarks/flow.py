@@ -55,7 +55,7 @@ def bench(
     values = {**srsly.read_yaml("project.yml")["vars"], **variables}
     overrides = {f"vars.{key}": value for key, value in variables.items()}
     if from_clean:
-        rows = time_steps(variables, seeds[0], max_minutes, max_gib)
+        rows = time_steps(name, variables, seeds[0], max_minutes, max_gib)
     else:
         rows = []
         project_run(ROOT, "all", overrides=overrides | {"vars.seed": str(seeds[0])})
@@ -69,8 +69,13 @@ def bench(
         write_table(name, rows + score_rows(report, seeds[: len(runs)], targets))
 
 
-def time_steps(variables: Mapping[str, str], seed: int, max_minutes: float | None, max_gib: float | None) -> list[Row]:
-    """Run all steps from clean with VARIABLES and SEED: seconds a step, minutes in all, peak memory of a step."""
+def time_steps(
+    name: str, variables: Mapping[str, str], seed: int, max_minutes: float | None, max_gib: float | None
+) -> list[Row]:
+    """Run all steps from clean with VARIABLES and SEED: seconds a step, minutes in all, peak memory of a step.
+
+    What was timed is in the table NAME after each step: a step that fails takes none of it along.
+    """
     overrides = {f"vars.{key}": value for key, value in {**variables, "seed": str(seed)}.items()}
     project_run(ROOT, "clean")
     rows, total = [], 0.0
@@ -79,6 +84,7 @@ def time_steps(variables: Mapping[str, str], seed: int, max_minutes: float | Non
         project_run(ROOT, step, overrides=overrides)
         total += time.monotonic() - start
         rows.append(Row(f"time: {step}", round(time.monotonic() - start), "s", n=1, seed=seed))
+        write_table(name, rows)
     peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * GIB_PER_KB
     for measure, value, unit, limit in (
         ("time: all steps", total / 60, "min", max_minutes),
