@@ -30,11 +30,16 @@ def write_table(name: str, rows: Sequence[Row]) -> Path:
     """Print ROWS and write them to metrics/bench/NAME.json; returns that path."""
     path = FOLDER / f"{name}.json"
     write_json(path, [asdict(row) for row in rows])
+    show_table(rows)
+    msg.good(f"{len(rows)} figures", path)
+    return path
+
+
+def show_table(rows: Sequence[Row]) -> None:
+    """Print ROWS."""
     header = list(asdict(Row("")))
     aligns = ["l", "r", "l", "r", "r", "r", "r", "l"]
     msg.table([[_show(v) for v in asdict(row).values()] for row in rows], header=header, divider=True, aligns=aligns)
-    msg.good(f"{len(rows)} figures", path)
-    return path
 
 
 def read_table(name: str) -> list[Row]:

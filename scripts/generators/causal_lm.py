@@ -66,8 +66,9 @@ class CausalLM:
     It sees the private notes as STAGES make them, and before them the public texts of PRETRAINING. With SLOTS (labels)
     it sees and writes slots in the place of mentions, which are then filled with mentions of many notes and of LISTS (a
     YAML file). With TAGS (labels) it sees and writes mentions in tags, which become spans; a text whose tags are at
-    fault is rejected. It learns from unlabelled notes too, under another prefix than labelled ones. With PASSAGE it
-    learns and writes passages of so many words, each with its own prefix: small models lose the thread.
+    fault is rejected. It learns from unlabelled notes too, under another prefix than labelled ones. FINISH are stages
+    for the notes that it has written. With PASSAGE it learns and writes passages of so many words, each with its own
+    prefix: small models lose the thread.
     """
 
     base: str | None
@@ -79,6 +80,7 @@ class CausalLM:
     shape: dict[str, int] = field(default_factory=dict)
     four_bit: bool = False
     stages: Stages = field(default_factory=Stages)
+    finish: Stages = field(default_factory=Stages)
     pretraining: Pretraining | None = None
     slots: tuple[str, ...] = ()
     lists: Path | None = None
@@ -156,7 +158,8 @@ class CausalLM:
                 text, spans = slots.fill(text, rng) if slots else (text, spans)
                 intake.keep(text, spans, request.meta)
                 if len(intake.notes) == n_notes:
-                    return intake.written()
+                    written = intake.written()
+                    return replace(written, notes=list(self.finish(written.notes, seed)))
             on_progress(len(intake.notes))
         raise UserError(
             f"only {len(intake.notes)} of {n_notes} notes were fit ({dict(intake.faults)})",
@@ -285,6 +288,7 @@ def make_pretrained(
     max_tokens: int = 512,
     four_bit: bool = False,
     stages: Stages | None = None,
+    finish: Stages | None = None,
     pretraining: dict[str, Any] | None = None,
     slots: list[str] | None = None,
     lists: str | None = None,
@@ -294,7 +298,7 @@ def make_pretrained(
     """A pretrained causal LM (BASE: folder or hub name), adapted with LoRA, or whole where LORA is null.
 
     FOUR_BIT trains the LoRA weights on a quantised model (QLoRA); it needs a GPU. STAGES are what is done to the notes
-    before, PRETRAINING (texts, schedule) is on public text.
+    before, FINISH what is done to those written; PRETRAINING (texts, schedule) is on public text.
     """
     _check_tags(tags, control, writing, slots)
     return CausalLM(
@@ -306,6 +310,7 @@ def make_pretrained(
         None if lora is None else _given(lora, Lora, "lora"),
         four_bit=four_bit,
         stages=stages or Stages(),
+        finish=finish or Stages(),
         pretraining=_pretraining(pretraining),
         slots=tuple(slots or ()),
         lists=Path(lists) if lists else None,
@@ -325,13 +330,14 @@ def make_scratch(
     n_heads: int | None = None,
     max_tokens: int = 512,
     stages: Stages | None = None,
+    finish: Stages | None = None,
     pretraining: dict[str, Any] | None = None,
     tags: list[str] | None = None,
 ) -> CausalLM:
     """A small Llama-shaped LM with its own byte-level BPE, trained on the notes (paper A's road).
 
-    N_LAYERS, WIDTH and N_HEADS are all given, or follow the amount of text (`size_for`). STAGES and PRETRAINING as for
-    a pretrained one.
+    N_LAYERS, WIDTH and N_HEADS are all given, or follow the amount of text (`size_for`). STAGES, FINISH and
+    PRETRAINING as for a pretrained one.
     """
     _check_tags(tags, control, writing, None)
     shape = {"n_layers": n_layers, "width": width, "n_heads": n_heads}
@@ -349,6 +355,7 @@ def make_scratch(
         max_tokens,
         shape={"vocab_size": vocab_size, **given},
         stages=stages or Stages(),
+        finish=finish or Stages(),
         pretraining=_pretraining(pretraining),
         tags=tuple(tags or ()),
     )
