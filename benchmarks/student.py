@@ -123,8 +123,8 @@ def silver_of(n_notes: int) -> Path:
     return made / "silver"
 
 
-def train(silver: Path, folder: Path, overrides: dict[str, object], seed: int) -> Path:
-    """The folder of the best student trained on SILVER."""
+def train(silver: Path, folder: Path, overrides: dict[str, object], seed: int, ner: Path = NER) -> Path:
+    """The folder of the best student of the config NER trained on SILVER."""
     step("split", silver, folder / "train.spacy", folder / "dev.spacy", seed=0)
     paths = {"paths.train": folder / "train.spacy", "paths.dev": folder / "dev.spacy"}
     told = {**paths, "system.seed": seed, **overrides}
@@ -134,7 +134,7 @@ def train(silver: Path, folder: Path, overrides: dict[str, object], seed: int) -
         for text in (f"--{key}", str(value).lower() if isinstance(value, bool) else str(value))
     ]
     subprocess.run(
-        [sys.executable, "-m", "spacy", "train", NER, "--output", folder, "--code", "scripts/functions.py", *options],
+        [sys.executable, "-m", "spacy", "train", ner, "--output", folder, "--code", "scripts/functions.py", *options],
         check=True,
     )
     return folder / "model-best"

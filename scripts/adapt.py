@@ -27,6 +27,11 @@ def main(
     settings = dict(load_config(config)["generator"])
     settings.pop("writing", None)  # how notes are drawn later changes nothing here
     settings |= {"copies": copies} if copies > 1 else {}
+    if copies > 1 and settings.get("privacy"):
+        raise UserError(
+            "a positive control must be able to remember, which [generator.privacy] is there to prevent",
+            "Run `control` with a generator without it, such as --vars.generator smollm2",
+        )
     inputs = {"private": private, "holdout": holdout} | inputs_named_in(settings)
     inputs |= {"canaries": canaries} if canaries else {}
     if is_current(out, inputs, settings, seed):
@@ -49,6 +54,12 @@ def main(
         return
     if stages := report.get("stages"):
         msg.info("Notes after each stage: " + ", ".join(f"{name} {n}" for name, n in stages))
+    if privacy := report.get("privacy"):
+        msg.info(
+            f"Differential privacy for each of {privacy['n_patients']} patients: epsilon {privacy['epsilon']:.2f}, "
+            f"delta {privacy['delta']:.2g}, in {privacy['steps']} steps with noise {privacy['noise_multiplier']:.2f}",
+            "The manifest says under 'outside' what this does not cover",
+        )
     also = f" and {len(plants)} canaries" if plants else ""
     msg.good(f"Adapted on {len(notes)} notes{also}, dev loss {report['best_dev_loss']} nats a token", out)
 

@@ -3,6 +3,7 @@
 import json
 import random
 import re
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import count, islice
@@ -20,11 +21,13 @@ from scripts.generators.control import (
     prefix_of,
 )
 from scripts.generators.filters import Filter, Limits
+from scripts.generators.guarantee import check_guarantee, outside_guarantee, public_lists
 from scripts.generators.pretraining import Pretraining, pretrain, read_public
 from scripts.generators.slots import Slots, read_lists
 from scripts.generators.stages import Stages
 from scripts.generators.tags import TAGGED, read_tags, tag_canaries, write_tags
 from scripts.generators.written import Intake, Written
+from scripts.llm.dp import Privacy, finetune_privately
 from scripts.llm.finetune import Example, Lora, Schedule, add_lora, finetune
 from scripts.llm.local import LocalModel, Sampling, device_of, load_causal_lm
 from scripts.notes.canaries import Spotter, end_of, is_canary
@@ -69,6 +72,9 @@ class CausalLM:
     fault is rejected. It learns from unlabelled notes too, under another prefix than labelled ones. FINISH are stages
     for the notes that it has written. With PASSAGE it learns and writes passages of so many words, each with its own
     prefix: small models lose the thread.
+
+    With PRIVACY its weights are differentially private, by patient: nothing of it but these weights is learned on
+    private notes, neither a tokenizer nor a size nor what slots are filled with.
     """
 
     base: str | None
@@ -86,21 +92,27 @@ class CausalLM:
     lists: Path | None = None
     passage: int | None = None
     tags: tuple[str, ...] = ()
+    privacy: Privacy | None = None
+
+    def __post_init__(self):
+        if self.privacy:
+            check_guarantee(self)
 
     def adapt(
         self, notes: Sequence[Note], holdout: Sequence[Note], out: Path, seed: int, gpu_id: int
     ) -> dict[str, Any]:
         """Train on NOTES, stop early on HOLDOUT, and write the model (or the adapter) into OUT.
 
-        Returns the losses, the size, and how many notes each stage has left. With PRETRAINING the public texts come
-        first, with checkpoints of their own.
+        Returns the losses, the size, how many notes each stage has left, and what privacy was spent. With PRETRAINING
+        the public texts come first, with checkpoints of their own.
         """
-        steps = list(self.stages.steps(notes, seed))
+        steps = self._steps(notes, seed)
         shown = self._tagged(list(steps[-1][1] if steps else notes))
         public = read_public(Path(self.pretraining.texts)) if self.pretraining else []
         # What is shown may be many copies of a note, and a canary's copies are there for the control alone.
         different = [*public, *(note for note in notes if not is_canary(note))]
-        model, tokenizer = self._untrained([*public, *shown], different, gpu_id, seed)
+        seen, different = (public, public) if self.privacy else ([*public, *shown], different)
+        model, tokenizer = self._untrained(seen, different, gpu_id, seed)
         dev, work = list(self._examples(holdout, shown, tokenizer)), out / "work"
         report: dict[str, Any] = {"n_weights": sum(weight.numel() for weight in model.parameters())}
         report |= {"stages": [[name, len(made)] for name, made in steps]} if steps else {}
@@ -108,8 +120,13 @@ class CausalLM:
             examples = list(self._examples(public, shown, tokenizer))
             schedule = self.pretraining.schedule
             report["pretraining"] = pretrain(model, examples, dev, schedule, work / "pretraining", seed)
-        examples = list(self._examples(shown, shown, tokenizer))
-        report |= finetune(model, examples, dev, self.schedule, work / "checkpoints", seed)
+        if self.privacy:
+            patients = self._by_patient(shown, tokenizer)
+            report |= finetune_privately(model, patients, dev, self.schedule, self.privacy, work / "private", seed)
+            report["privacy"]["outside"] = outside_guarantee(self, notes)
+        else:
+            examples = list(self._examples(shown, shown, tokenizer))
+            report |= finetune(model, examples, dev, self.schedule, work / "checkpoints", seed)
         model.save_pretrained(out / "model")
         tokenizer.save_pretrained(out / "model")
         return report
@@ -167,10 +184,15 @@ class CausalLM:
         )
 
     def _shown(self, notes: Sequence[Note], seed: int) -> list[Note]:
-        return self._tagged(list(self.stages(notes, seed)))
+        steps = self._steps(notes, seed)
+        return self._tagged(list(steps[-1][1] if steps else notes))
+
+    def _steps(self, notes: Sequence[Note], seed: int) -> list[tuple[str, list[Note]]]:
+        return self.stages.apart(notes, seed) if self.privacy else list(self.stages.steps(notes, seed))
 
     def _tagged(self, notes: list[Note]) -> list[Note]:
-        return tag_canaries(notes, self.tags) if self.tags else notes
+        # With privacy a canary, which is a patient too, is not labelled by other patients' mentions.
+        return tag_canaries(notes, self.tags, [] if self.privacy else notes) if self.tags else notes
 
     def _untrained(
         self, notes: Sequence[Note], different: Sequence[Note], gpu_id: int, seed: int
@@ -199,7 +221,18 @@ class CausalLM:
     ) -> Iterator[Example]:
         """One example a note or passage, the control prefix given and the end learned; long ones in several windows."""
         slots = self._slots(private)
-        for note in [passage for whole in notes for passage in passages_of(whole, self.passage)]:
+        for note in notes:
+            yield from self._windows(note, slots, tokenizer)
+
+    def _by_patient(self, notes: Sequence[Note], tokenizer: "PreTrainedTokenizerBase") -> list[list[Example]]:
+        """The examples of each patient of NOTES."""
+        slots, patients = self._slots(notes), defaultdict(list)
+        for note in notes:
+            patients[note.patient] += self._windows(note, slots, tokenizer)
+        return list(patients.values())
+
+    def _windows(self, whole: Note, slots: Slots | None, tokenizer: "PreTrainedTokenizerBase") -> Iterator[Example]:
+        for note in passages_of(whole, self.passage):
             # A note without a prefix begins where another has ended, as `LocalModel.complete` begins an empty prompt.
             asked, text = self._as_seen(note, slots)
             prefix = tokenizer(asked, add_special_tokens=False).input_ids or [tokenizer.eos_token_id]
@@ -225,6 +258,8 @@ class CausalLM:
     def _slots(self, notes: Sequence[Note]) -> Slots | None:
         if not self.slots:
             return None
+        if self.privacy:
+            return Slots([], self.slots, public_lists(self.lists, self.slots))
         return Slots(notes, self.slots, read_lists(self.lists, self.slots) if self.lists else None)
 
     def _spotter(self, canaries: Sequence[Note], slots: Slots | None) -> Spotter:
@@ -250,6 +285,10 @@ def _cut(text: str) -> str:
     """TEXT up to its last whole line or sentence."""
     ends = [match.end() for match in re.finditer(r"\n|[.!?](?=\s)", text)]
     return text[: ends[-1]].rstrip() if ends else text
+
+
+def _privacy(block: dict[str, Any] | None) -> Privacy | None:
+    return None if block is None else _given(block, Privacy, "privacy")
 
 
 def _pretraining(block: dict[str, Any] | None) -> Pretraining | None:
@@ -294,11 +333,13 @@ def make_pretrained(
     lists: str | None = None,
     passage: int | None = None,
     tags: list[str] | None = None,
+    privacy: dict[str, Any] | None = None,
 ) -> CausalLM:
     """A pretrained causal LM (BASE: folder or hub name), adapted with LoRA, or whole where LORA is null.
 
     FOUR_BIT trains the LoRA weights on a quantised model (QLoRA); it needs a GPU. STAGES are what is done to the notes
-    before, FINISH what is done to those written; PRETRAINING (texts, schedule) is on public text.
+    before, FINISH what is done to those written; PRETRAINING (texts, schedule) is on public text. PRIVACY (epsilon,
+    delta, max_grad_norm) bounds what the weights tell of any one patient.
     """
     _check_tags(tags, control, writing, slots)
     return CausalLM(
@@ -316,6 +357,7 @@ def make_pretrained(
         lists=Path(lists) if lists else None,
         passage=passage,
         tags=tuple(tags or ()),
+        privacy=_privacy(privacy),
     )
 
 
@@ -333,11 +375,13 @@ def make_scratch(
     finish: Stages | None = None,
     pretraining: dict[str, Any] | None = None,
     tags: list[str] | None = None,
+    privacy: dict[str, Any] | None = None,
 ) -> CausalLM:
     """A small Llama-shaped LM with its own byte-level BPE, trained on the notes (paper A's road).
 
-    N_LAYERS, WIDTH and N_HEADS are all given, or follow the amount of text (`size_for`). STAGES, FINISH and
-    PRETRAINING as for a pretrained one.
+    N_LAYERS, WIDTH and N_HEADS are all given, or follow the amount of text (`size_for`). STAGES, FINISH, PRETRAINING
+    and PRIVACY as for a pretrained one; with PRIVACY the BPE is learned on public texts alone, and without any a token
+    is a byte.
     """
     _check_tags(tags, control, writing, None)
     shape = {"n_layers": n_layers, "width": width, "n_heads": n_heads}
@@ -358,4 +402,5 @@ def make_scratch(
         finish=finish or Stages(),
         pretraining=_pretraining(pretraining),
         tags=tuple(tags or ()),
+        privacy=_privacy(privacy),
     )

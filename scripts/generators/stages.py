@@ -1,5 +1,7 @@
 """What is done to the private notes before a generator sees them: stages, in the order of the config."""
 
+import random
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
@@ -59,6 +61,25 @@ class Stages:
             if (n_lost := n_canaries - sum(map(is_canary, made))) > 0:
                 raise UserError(f"{name} loses {n_lost} canaries", "A stage must hand on the notes of `is_canary`")
             yield name, made
+
+    def apart(self, notes: Sequence[Note], seed: int) -> list[tuple[str, list[Note]]]:
+        """As `steps`, but each patient's notes go through the stages by themselves, with a seed of their own.
+
+        What becomes of them then depends on no other patient, whatever the stages are, even for one who knows SEED.
+        """
+        of_patient: dict[str, list[Note]] = defaultdict(list)
+        for note in notes:
+            of_patient[note.patient].append(note)
+        made = [
+            list(self.steps(own, random.Random(f"{seed} {patient}").getrandbits(32)))
+            for patient, own in of_patient.items()
+        ]
+        return [(after[0][0], [note for _, left in after for note in left]) for after in zip(*made, strict=True)]
+
+    @property
+    def mixes_patients(self) -> bool:
+        """Whether a note may in the end hold text of several patients."""
+        return any(map(_mixes, self.stages))
 
     def _replaced_before(self, number: int) -> set[str]:
         return {label for stage in self.stages[:number] for label in getattr(stage, "replaces", ())}

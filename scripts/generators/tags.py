@@ -64,16 +64,16 @@ def read_tags(text: str, labels: Sequence[str]) -> Tagged:
     return Tagged(plain, () if fault else tuple(spans), fault)
 
 
-def tag_canaries(notes: Sequence[Note], labels: Sequence[str]) -> list[Note]:
-    """NOTES, the canaries among them labelled where they hold mentions of the others; a UserError if none is labelled.
+def tag_canaries(notes: Sequence[Note], labels: Sequence[str], known: Sequence[Note]) -> list[Note]:
+    """NOTES, the canaries among them labelled where they hold mentions of KNOWN; a UserError if none is labelled.
 
     Asked for labelled notes alone, a generator would hardly write what it was shown as unlabelled: unlabelled canaries
     would show less of what it remembers than there is.
     """
     if all(note.spans is None for note in notes):
         raise UserError("no private note is labelled: there are no tags to learn", "Label some, or write without tags")
-    known = Slots(notes, labels)
-    return [note.with_spans(known.find(note.text)) if ROLE in note.meta else note for note in notes]
+    slots = Slots(known, labels)
+    return [note.with_spans(slots.find(note.text)) if ROLE in note.meta else note for note in notes]
 
 
 class _Patterns(NamedTuple):

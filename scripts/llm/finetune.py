@@ -93,7 +93,7 @@ def finetune(
     from transformers import set_seed
 
     set_seed(seed)
-    rows, dev_rows = _rows(train, seed), _rows(dev, seed)[: schedule.n_dev]
+    rows, dev_rows = rows_of(train, seed), rows_of(dev, seed)[: schedule.n_dev]
     with frozen_blocks_once(model, [*rows, *dev_rows]):
         state = _train(model, rows, dev_rows, schedule, work, seed, choices)
     model.eval()
@@ -148,7 +148,7 @@ def _train(
         args=arguments,
         train_dataset=train,
         eval_dataset=dev,
-        data_collator=_Collator(pad=model.config.eos_token_id or 0),
+        data_collator=Collator(pad=model.config.eos_token_id or 0),
         callbacks=[EarlyStoppingCallback(schedule.patience)],
     )
     # The bar is enough: dictionaries of numbers between its lines tell a hospital's engineer nothing.
@@ -226,10 +226,12 @@ def _bar_class() -> type:
 
 
 @dataclass(frozen=True)
-class _Collator:
+class Collator:
+    """Rows in one batch of tensors, padded on the right: token ids with PAD, targets with -100."""
+
     pad: int
 
-    def __call__(self, rows: list[Row]) -> dict[str, "torch.Tensor"]:
+    def __call__(self, rows: Sequence[Row]) -> dict[str, "torch.Tensor"]:
         import torch
 
         width = padded_width(max(len(r["input_ids"]) for r in rows))
@@ -247,7 +249,8 @@ class _Collator:
         return batch
 
 
-def _rows(examples: Sequence[Example], seed: int) -> list[Row]:
+def rows_of(examples: Sequence[Example], seed: int) -> list[Row]:
+    """EXAMPLES as rows, in an order drawn with SEED."""
     rows = [{"input_ids": list(e.ids), "targets": list(e.targets)} for e in examples]
     random.Random(seed).shuffle(rows)
     return rows

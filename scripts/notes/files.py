@@ -25,6 +25,7 @@ VERSIONED = (
     "transformers",
     "tokenizers",
     "peft",
+    "opacus",
     "thinc",
     "numpy",
 )

@@ -2,6 +2,7 @@
 
 import re
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -187,6 +188,28 @@ def test_a_stage_that_loses_canaries_is_named():
 
     with pytest.raises(UserError, match="forgetful loses 2 canaries"):
         list(make_stages(forgetful)([Note("n1", "x"), CANARY, CANARY], 0))
+
+
+def test_apart_no_patients_notes_depend_on_anothers():
+    """Stages that look across notes: duplicates are known, mentions are taken and a cap is drawn within a patient."""
+    texts = {"A": "Takes ⟦DRUG=aspirin⟧ and ⟦DRUG=heparin⟧ here.", "B": "Takes ⟦DRUG=insulin⟧ or ⟦DRUG=warfarin⟧ now."}
+    notes = [
+        note_of(f"{patient}{i}", f"{i} {texts[patient]}", {"patient": patient}) for i in (1, 2, 3) for patient in "AB"
+    ]
+    stages = make_stages(DropNearDuplicates(0.99), NotesPerPatient(2), make_mentions(["DRUG"], copies=2))
+    steps = stages.apart([*notes, replace(CANARY, meta={**CANARY.meta, "patient": "C"})], 0)
+    assert [(name, len(made)) for name, made in steps] == [
+        ("DropNearDuplicates", 7),
+        ("NotesPerPatient", 5),
+        ("Mentions", 10),
+    ]
+    for patient in "AB":
+        own = [note for note in notes if note.patient == patient]
+        made = [note for note in steps[-1][1] if note.patient == patient]
+        assert made == stages.apart(own, 0)[-1][1]
+        mentions = {note.mention(span) for note in own for span in note.spans}
+        assert {note.mention(span) for note in made for span in note.spans} <= mentions
+    assert make_stages().apart(notes, 0) == []
 
 
 WITH_WEIGHTS = [path for path in sorted(Path("configs/generator").glob("*.cfg")) if "LM.v1" in path.read_text("utf8")]
