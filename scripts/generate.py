@@ -8,7 +8,7 @@ from wasabi import msg
 
 from scripts.generators.load import inputs_named_in, load_generator
 from scripts.notes.canaries import planted
-from scripts.notes.files import is_current, write_json, write_manifest
+from scripts.notes.files import is_current, read_manifest, write_json, write_manifest
 from scripts.notes.jsonl import read_notes, write_notes
 from scripts.notes.step import Arg, Opt, load_config, run_step
 from scripts.scoring.generation import describe_generation
@@ -57,6 +57,8 @@ def main(
     counts = {"n_notes": len(notes), "n_cut": n_cut, "rejected": dict(faults)}
     counts |= {"canaries": {"n": len(plants), "emitted": len(written.emitted)}} if plants else {}
     counts |= {"usage": dict(written.usage)} if written.usage else {}
+    if privacy := read_manifest(generator)["counts"].get("privacy"):
+        counts["privacy"] = privacy  # for the datasheet: what the notes are worth is what the weights have spent
     write_manifest(synthetic, inputs=inputs, config=settings, sensitivity="synthetic", counts=counts, seed=seed)
     if report:
         others = list(read_notes(holdout)) if holdout else []

@@ -415,6 +415,7 @@ def test_the_datasheet(wheel, paths):
         "config_sha256": None,
         "model_manifest_sha256": "0f" * 32,
         "seed": 3,
+        "differential_privacy": "none",
     }
     assert sheet["generator"]["made"].startswith("a causal language model adapted on private notes")
     assert sheet["data"]["sha256"] == sha256_of(paths["released"]) and sheet["data"]["n_notes"]["n_released"] == 6
@@ -427,7 +428,10 @@ def test_the_datasheet_of_notes_that_a_server_wrote():
     verdict = {"verdict": "PASS", "policy": "p", "shows_not": "x", "counts": {}, "hashes": {}}
     scores = {"n_notes": 1, "systems": {"student": {"scores": {}}}}
     manifest = {"config": {}, "inputs": {}, "seed": 0, "versions": {}, "counts": {"usage": {"calls: answered": 3}}}
+    manifest["counts"]["privacy"] = {"unit": "patient", "epsilon": 7.98765, "delta": 3.14159e-06, "steps": 20}
     sheet = make_datasheet(verdict, scores, manifest, manifest, "endpoint", "written")
+    spent = {"unit": "patient", "epsilon": 7.99, "delta": 3.14e-06, "steps": 20}
+    assert sheet["generator"]["differential_privacy"] == spent
     assert sheet["generator"]["made"] == "a language model behind a server, asked with prompts and adapted on no note"
 
 

@@ -23,9 +23,9 @@ from scripts.generators.control import (
 from scripts.generators.filters import Filter, Limits
 from scripts.generators.guarantee import check_guarantee, outside_guarantee, public_lists
 from scripts.generators.pretraining import Pretraining, pretrain, read_public
-from scripts.generators.slots import Slots, read_lists
+from scripts.generators.slots import Slots, read_lists, slot_of
 from scripts.generators.stages import Stages
-from scripts.generators.tags import TAGGED, read_tags, tag_canaries, write_tags
+from scripts.generators.tags import TAGGED, read_tags, tag_canaries, tag_end, write_tags
 from scripts.generators.written import Intake, Written
 from scripts.llm.dp import Privacy, finetune_privately
 from scripts.llm.finetune import Example, Lora, Schedule, add_lora, finetune
@@ -112,7 +112,7 @@ class CausalLM:
         # What is shown may be many copies of a note, and a canary's copies are there for the control alone.
         different = [*public, *(note for note in notes if not is_canary(note))]
         seen, different = (public, public) if self.privacy else ([*public, *shown], different)
-        model, tokenizer = self._untrained(seen, different, gpu_id, seed)
+        model, tokenizer = self._untrained(seen, different, self._slots(shown), gpu_id, seed)
         dev, work = list(self._examples(holdout, shown, tokenizer)), out / "work"
         report: dict[str, Any] = {"n_weights": sum(weight.numel() for weight in model.parameters())}
         report |= {"stages": [[name, len(made)] for name, made in steps]} if steps else {}
@@ -195,14 +195,15 @@ class CausalLM:
         return tag_canaries(notes, self.tags, [] if self.privacy else notes) if self.tags else notes
 
     def _untrained(
-        self, notes: Sequence[Note], different: Sequence[Note], gpu_id: int, seed: int
+        self, notes: Sequence[Note], different: Sequence[Note], slots: Slots | None, gpu_id: int, seed: int
     ) -> tuple["PreTrainedModel", "PreTrainedTokenizerBase"]:
         """The model before NOTES; a new one learns its tokenizer on them, and is as large as DIFFERENT ones allow."""
         if self.base is None:
             from scripts.generators.scratch import new_model, new_tokenizer, size_for
 
-            texts = [prefix + text for prefix, text in (self._as_seen(note, None) for note in notes)]
-            tokenizer = new_tokenizer(texts, self.shape["vocab_size"])
+            texts = [prefix + text for prefix, text in (self._as_seen(note, slots) for note in notes)]
+            marks = [*map(slot_of, self.slots), *map(tag_end, self.tags)]
+            tokenizer = new_tokenizer(texts, self.shape["vocab_size"], marks)
             shape = self.shape
             if "n_layers" not in shape:
                 shape = size_for(sum(len(tokenizer.encode(note.text)) for note in different)) | shape
@@ -374,6 +375,8 @@ def make_scratch(
     stages: Stages | None = None,
     finish: Stages | None = None,
     pretraining: dict[str, Any] | None = None,
+    slots: list[str] | None = None,
+    lists: str | None = None,
     tags: list[str] | None = None,
     privacy: dict[str, Any] | None = None,
 ) -> CausalLM:
@@ -383,7 +386,7 @@ def make_scratch(
     and PRIVACY as for a pretrained one; with PRIVACY the BPE is learned on public texts alone, and without any a token
     is a byte.
     """
-    _check_tags(tags, control, writing, None)
+    _check_tags(tags, control, writing, slots)
     shape = {"n_layers": n_layers, "width": width, "n_heads": n_heads}
     given = {name: value for name, value in shape.items() if value is not None}
     if given and len(given) < len(shape):
@@ -401,6 +404,8 @@ def make_scratch(
         stages=stages or Stages(),
         finish=finish or Stages(),
         pretraining=_pretraining(pretraining),
+        slots=tuple(slots or ()),
+        lists=Path(lists) if lists else None,
         tags=tuple(tags or ()),
         privacy=_privacy(privacy),
     )

@@ -14,8 +14,11 @@ WEIGHTS_PER_BLOCK = 13  # times the width squared: attention 4, MLP 9
 N_LAYERS = (2, 12)  # 0.4 and 92 million weights
 
 
-def new_tokenizer(texts: Sequence[str], vocab_size: int) -> "PreTrainedTokenizerFast":
-    """A byte-level BPE of at most VOCAB_SIZE tokens; any text survives encoding and decoding."""
+def new_tokenizer(texts: Sequence[str], vocab_size: int, whole: Sequence[str] = ()) -> "PreTrainedTokenizerFast":
+    """A byte-level BPE of at most VOCAB_SIZE tokens; any text survives encoding and decoding.
+
+    Each string of WHOLE is one token besides: a small model does not learn to spell slots and tags.
+    """
     from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
     from transformers import PreTrainedTokenizerFast
 
@@ -29,9 +32,11 @@ def new_tokenizer(texts: Sequence[str], vocab_size: int) -> "PreTrainedTokenizer
         show_progress=False,
     )
     bpe.train_from_iterator(texts, trainer)
-    return PreTrainedTokenizerFast(
+    tokenizer = PreTrainedTokenizerFast(
         tokenizer_object=bpe, eos_token=END, pad_token=END, clean_up_tokenization_spaces=False
     )
+    tokenizer.add_tokens(list(whole))
+    return tokenizer
 
 
 def size_for(n_tokens: int) -> dict[str, int]:

@@ -32,9 +32,14 @@ def write_tags(note: Note, labels: Sequence[str]) -> str:
     pieces, last = [], 0
     for span in sorted(note.with_labels(labels).spans or ()):
         before, mention = _escape(note.text[last : span.start], labels), _escape(note.mention(span), labels)
-        pieces += [before, f"[{mention}]({span.label})"]
+        pieces += [before, f"[{mention}{tag_end(span.label)}"]
         last = span.end
     return "".join(pieces) + _escape(note.text[last:], labels)
+
+
+def tag_end(label: str) -> str:
+    """How a mention in tags ends that is of LABEL."""
+    return f"]({label})"
 
 
 def read_tags(text: str, labels: Sequence[str]) -> Tagged:

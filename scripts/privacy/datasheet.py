@@ -44,6 +44,7 @@ def make_datasheet(
             "config_sha256": _hash_of(synthetic["config"]),
             "model_manifest_sha256": synthetic["inputs"].get("generator"),
             "seed": synthetic["seed"],
+            "differential_privacy": _significant(synthetic["counts"].get("privacy", "none")),
         },
         "annotator": {
             "name": annotator,
@@ -82,6 +83,13 @@ def _rounded(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return [_rounded(inner) for inner in value]
     return round(value, DIGITS) if isinstance(value, float) else value
+
+
+def _significant(spent: Mapping[str, Any] | str) -> Any:
+    """SPENT with three significant digits: a delta of four decimals would be 0."""
+    if isinstance(spent, str):
+        return spent
+    return {key: float(f"{value:.3g}") if isinstance(value, float) else value for key, value in spent.items()}
 
 
 def _hash_of(config: Mapping[str, Any]) -> str:

@@ -36,7 +36,7 @@ def test_copies_of_notes_and_canaries_make_no_larger_model(monkeypatch):
     monkeypatch.setattr(scratch, "size_for", lambda n: asked.append(n) or {"n_layers": 1, "width": 32, "n_heads": 1})
     generator = make_scratch([], {"n_epochs": 1}, {}, vocab_size=257)  # no merges: a token is a byte
     notes, canary = [Note("a", "seen"), Note("b", "slept well")], Note("c", "knee", None, {"canary": "planted"})
-    model, _ = generator._untrained(notes * 3 + [canary] * 16, notes, -1, 0)
+    model, _ = generator._untrained(notes * 3 + [canary] * 16, notes, None, -1, 0)
     assert asked == [14]
     assert model.config.hidden_size == 32
 
@@ -44,7 +44,7 @@ def test_copies_of_notes_and_canaries_make_no_larger_model(monkeypatch):
 def test_a_size_that_is_given_is_taken_and_half_of_one_refused(monkeypatch):
     monkeypatch.setattr(scratch, "size_for", lambda n: pytest.fail("asked for a size"))
     generator = make_scratch([], {}, {}, vocab_size=257, n_layers=1, width=16, n_heads=2)
-    model, _ = generator._untrained([Note("a", "seen")], [], -1, 0)
+    model, _ = generator._untrained([Note("a", "seen")], [], None, -1, 0)
     assert (model.config.num_hidden_layers, model.config.hidden_size) == (1, 16)
     with pytest.raises(UserError, match="has width and not"):
         make_scratch([], {}, {}, width=16)
