@@ -70,7 +70,7 @@ def test_a_canary_is_tagged_where_it_holds_mentions_of_labelled_notes():
     labelled = Note("a", "On aspirin.", (Span(3, 10, "DRUG"),))
     canary = Note("c", "Takes Aspirin daily.", None, {"canary": "planted", "end": 9})
     unlabelled = Note("u", "No aspirin.")
-    assert tag_canaries([labelled, canary, unlabelled], LABELS) == [
+    assert list(tag_canaries([labelled, canary, unlabelled], LABELS)) == [
         labelled,
         canary.with_spans([Span(6, 13, "DRUG")]),
         unlabelled,
