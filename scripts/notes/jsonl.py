@@ -29,21 +29,23 @@ class NotesFile(Sequence[Note]):
 
     def __init__(self, path: Path):
         _check_exists(path)
+        self._stamp = _stamp(path.stat())
         self._keep(path, ((start, number) for start, number, _ in _checked(path)))
 
     @classmethod
     def spooled(cls, path: Path, notes: Iterable[Note]) -> "NotesFile":
-        """NOTES, some of which may be the same, written to PATH: the currency of steps that hand many on to the next.
+        """NOTES, among them one as often as it comes, written to PATH; what was checked before is not checked again.
 
-        What was read and checked before is not checked again.
+        Another process of the same run may write the same file again.
         """
         write_notes(path, notes)
         made = cls.__new__(cls)
+        made._stamp = None
         made._keep(path, ((start, number) for start, number, _ in _lines(path)))
         return made
 
     def _keep(self, path: Path, places: Iterable[tuple[int, int]]) -> None:
-        self._path, self._stamp = path, _stamp(path.stat())
+        self._path = path
         self._starts, self._numbers = array("q"), array("q")  # of the lines
         for start, number in places:
             self._starts.append(start)
@@ -64,7 +66,7 @@ class NotesFile(Sequence[Note]):
 
     def _open(self) -> IO[bytes]:
         stream = self._path.open("rb")
-        if _stamp(os.fstat(stream.fileno())) != self._stamp:
+        if self._stamp not in (None, _stamp(os.fstat(stream.fileno()))):
             stream.close()
             raise UserError(f"{self._path.name} has changed while it was read", "Run the step again, on the whole file")
         return stream

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 N_WORDS = 5
 N_HASHES = 128
-N_HELD = 512  # notes whose runs are in memory together; of all others there are sketches
+N_HELD = 5_000  # notes whose runs are in memory together, 8 bytes each; of all others there are sketches
 
 
 @dataclass(frozen=True)
@@ -52,12 +52,14 @@ class Alike:
 def near_duplicates(left: Sequence[Note], right: Sequence[Note], threshold: float = 0.5) -> list[Pair]:
     """The pairs of a note of LEFT and one of RIGHT that are at least THRESHOLD alike, the most alike first."""
     buckets = Buckets((note.text for note in chain(left, right)), len(left) + len(right), len(left), threshold)
-    runs_of = lru_cache(N_HELD)(lambda i: (left[i].id, _runs(left[i].text)))
+    hashes_of = lru_cache(N_HELD)(lambda i: (left[i].id, _hashes(left[i].text)))
     pairs = []
     for place, note in enumerate(right, len(left)):
-        own = _runs(note.text)
-        for id, runs in map(runs_of, buckets.find(place)):
-            if (similarity := _jaccard(own, runs)) >= threshold:
+        if not (found := buckets.find(place)):
+            continue
+        own = _hashes(note.text)
+        for id, hashes in map(hashes_of, found):
+            if (similarity := _jaccard_of_hashes(own, hashes)) >= threshold:
                 pairs.append(Pair(id, note.id, similarity))
     return sorted(pairs, key=lambda pair: (-pair.similarity, pair.left, pair.right))
 
@@ -65,9 +67,9 @@ def near_duplicates(left: Sequence[Note], right: Sequence[Note], threshold: floa
 def firsts(notes: Sequence[Note], threshold: float) -> list[int]:
     """The places of the NOTES that are not THRESHOLD alike, or more, to one before them that is among these itself."""
     buckets, kept = Buckets((note.text for note in notes), len(notes), len(notes), threshold), []
-    runs_of = lru_cache(N_HELD)(lambda i: _runs(notes[i].text))
+    hashes_of = lru_cache(N_HELD)(lambda i: _hashes(notes[i].text))
     for i in range(len(notes)):
-        if any(_jaccard(runs_of(i), runs_of(other)) >= threshold for other in buckets.find(i)):
+        if any(_jaccard_of_hashes(hashes_of(i), hashes_of(other)) >= threshold for other in buckets.find(i)):
             buckets.leave_out(i)
         else:
             kept.append(i)
@@ -143,6 +145,20 @@ def _last_before(keys: "np.ndarray", n_listed: int) -> "np.ndarray":
 
 def _jaccard(left: set[str], right: set[str]) -> float:
     return len(left & right) / len(left | right)
+
+
+def _jaccard_of_hashes(left: "np.ndarray", right: "np.ndarray") -> float:
+    import numpy as np
+
+    n_common = len(np.intersect1d(left, right, assume_unique=True))
+    return n_common / (len(left) + len(right) - n_common)
+
+
+def _hashes(text: str) -> "np.ndarray":
+    """The runs of TEXT as numbers of 64 bits: no two of a corpus are the same by chance."""
+    import numpy as np
+
+    return np.array([hash(run) for run in _runs(text)], dtype=np.int64)
 
 
 def _runs(text: str) -> set[str]:
