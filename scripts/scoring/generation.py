@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from scripts.notes.lazy import Mapped
+from scripts.notes.lazy import Mapped, Picked
 from scripts.notes.near_duplicates import near_duplicates
 from scripts.notes.ngrams import NgramModel, words_of
 from scripts.notes.note import Note
@@ -83,9 +83,9 @@ def rounded(value: Any) -> Any:
     return round(value, DIGITS) if isinstance(value, float) else value
 
 
-def _sample(notes: Sequence[Note], rng: random.Random) -> list[Note]:
+def _sample(notes: Sequence[Note], rng: random.Random) -> Sequence[Note]:
     """N_COMPARED of NOTES at most, in their order."""
-    return [notes[i] for i in sorted(rng.sample(range(len(notes)), min(len(notes), N_COMPARED)))]
+    return Picked(notes, sorted(rng.sample(range(len(notes)), min(len(notes), N_COMPARED))))
 
 
 def _per_note(notes: Sequence[Note], count: Callable[[Note], int]) -> np.ndarray:
