@@ -4,10 +4,7 @@
 peak is that of the step's own process.
 """
 
-import os
 import random
-import subprocess
-import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,14 +12,13 @@ from pathlib import Path
 import typer
 
 from benchmarks.annotate_throughput import CONFIG, PARTS, SEED, served
+from benchmarks.peak import WITHIN, peak_of
 from benchmarks.table import Row, write_table
 from scripts.notes.files import write_manifest
 from scripts.notes.jsonl import write_notes
 from scripts.notes.note import Note
 
 TASK = "configs/task/drugs_procedures.yml"
-WITHIN = 0.2
-GIB_PER_KB = 1 / 2**20
 
 
 def main(
@@ -34,7 +30,7 @@ def main(
     with served("--latency-s", "0") as url:
         for size in sizes:
             with tempfile.TemporaryDirectory() as folder:
-                peak = peak_of(Path(folder), url, size)
+                peak = measure(Path(folder), url, size)
             least = rows[0].value if rows else peak
             target = None if not rows else f"within {WITHIN:.0%} of {least:.2f}"
             reached = None if not rows else abs(peak - least) <= WITHIN * least
@@ -42,19 +38,14 @@ def main(
             write_table("annotate_memory", rows)
 
 
-def peak_of(folder: Path, url: str, size: int) -> float:
+def measure(folder: Path, url: str, size: int) -> float:
     """The peak memory in GiB of labelling SIZE notes."""
     released, config = folder / "released.jsonl", folder / "server.cfg"
     write_notes(released, notes(size))
     write_manifest(released, inputs={}, config={}, sensitivity="released", counts={})
     settings = f'base_url = "{url}"\njournal = "{folder / "journal.sqlite"}"'
     config.write_text(CONFIG.format(model="clinical.OpenAI.v1", name="m", settings=settings), "utf8")
-    command = [sys.executable, "-m", "scripts.annotate", released, folder / "silver", "--config", config]
-    process = subprocess.Popen([*map(str, command), "--task", TASK])
-    _, status, used = os.wait4(process.pid, 0)
-    if status:
-        raise SystemExit(f"annotate ended with status {status}")
-    return used.ru_maxrss * GIB_PER_KB
+    return peak_of("annotate", released, folder / "silver", "--config", config, "--task", TASK)
 
 
 def notes(size: int) -> Iterator[Note]:

@@ -9,7 +9,8 @@ from scripts.generators.load import inputs_named_in, load_generator
 from scripts.notes.canaries import planted
 from scripts.notes.errors import UserError
 from scripts.notes.files import is_current, write_manifest
-from scripts.notes.jsonl import read_notes
+from scripts.notes.jsonl import NotesFile, read_notes
+from scripts.notes.lazy import Joined
 from scripts.notes.step import Arg, Opt, load_config, run_step
 
 
@@ -42,10 +43,10 @@ def main(
         shutil.rmtree(out, ignore_errors=True)
         (out / "work").mkdir(parents=True)
         write_manifest(out / "work", inputs=inputs, config=settings, sensitivity="private", counts={}, seed=seed)
-    notes, plants = list(read_notes(private)), planted(read_notes(canaries)) if canaries else []
+    notes, plants = NotesFile(private), planted(read_notes(canaries)) if canaries else []
     if copies > 1 and not plants:
         raise UserError("there are no canaries to plant", "Ask for some: [canaries] in the corpus config")
-    report = load_generator(config).adapt(notes + copies * plants, list(read_notes(holdout)), out, seed, gpu_id)
+    report = load_generator(config).adapt(Joined(notes, copies * plants), NotesFile(holdout), out, seed, gpu_id)
     shutil.rmtree(out / "work")
     counts = {"n_notes": len(notes), "n_canaries": len(plants), **report}
     write_manifest(out, inputs=inputs, config=settings, sensitivity="private", counts=counts, seed=seed)

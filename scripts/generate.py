@@ -9,7 +9,7 @@ from wasabi import msg
 from scripts.generators.load import inputs_named_in, load_generator
 from scripts.notes.canaries import planted
 from scripts.notes.files import is_current, read_manifest, write_json, write_manifest
-from scripts.notes.jsonl import read_notes, write_notes
+from scripts.notes.jsonl import NotesFile, read_notes, write_notes
 from scripts.notes.step import Arg, Opt, load_config, run_step
 from scripts.scoring.generation import describe_generation
 
@@ -39,7 +39,7 @@ def main(
         work.mkdir(parents=True)
         write_manifest(work, inputs=inputs, config=settings, sensitivity="private", counts={}, seed=seed)
     with tqdm(total=n_notes, unit="note") as bar:
-        given = list(read_notes(private))
+        given = NotesFile(private)
         written = load_generator(config).write(
             generator,
             given,
@@ -61,7 +61,7 @@ def main(
         counts["privacy"] = privacy  # for the datasheet: what the notes are worth is what the weights have spent
     write_manifest(synthetic, inputs=inputs, config=settings, sensitivity="synthetic", counts=counts, seed=seed)
     if report:
-        others = list(read_notes(holdout)) if holdout else []
+        others = NotesFile(holdout) if holdout else ()
         write_json(report, describe_generation(given, others, notes, written.asked, faults, seed))
     shutil.rmtree(work)
     msg.good(f"{len(notes)} notes, {n_cut} cut at the limit; rejected: {dict(faults) or 'none'}", synthetic)

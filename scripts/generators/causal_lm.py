@@ -4,9 +4,9 @@ import json
 import random
 import re
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from itertools import count, islice
+from itertools import chain, count, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -30,9 +30,11 @@ from scripts.generators.written import Intake, Written
 from scripts.llm.dp import Privacy, finetune_privately
 from scripts.llm.finetune import Example, Lora, Schedule, add_lora, finetune
 from scripts.llm.local import LocalModel, Sampling, device_of, load_causal_lm
+from scripts.llm.tokens import ExampleFile, token_ids
 from scripts.notes.canaries import Spotter, end_of, is_canary
 from scripts.notes.errors import UserError
 from scripts.notes.files import write_json
+from scripts.notes.lazy import Joined, Mapped
 from scripts.notes.note import Note
 
 if TYPE_CHECKING:
@@ -104,20 +106,22 @@ class CausalLM:
         """Train on NOTES, stop early on HOLDOUT, and write the model (or the adapter) into OUT.
 
         Returns the losses, the size, how many notes each stage has left, and what privacy was spent. With PRETRAINING
-        the public texts come first, with checkpoints of their own.
+        the public texts come first, with checkpoints of their own. What is made of the notes and their tokens, large or
+        not, lies in OUT/work beside the checkpoints: no more is in memory than places and counts.
         """
-        steps = self._steps(notes, seed)
-        shown = self._tagged(list(steps[-1][1] if steps else notes))
-        public = read_public(Path(self.pretraining.texts)) if self.pretraining else []
+        work = out / "work"
+        steps = self._steps(notes, seed, work / "stages")
+        shown = self._tagged(steps[-1][1] if steps else notes)
+        public = read_public(Path(self.pretraining.texts)) if self.pretraining else ()
         # What is shown may be many copies of a note, and a canary's copies are there for the control alone.
-        different = [*public, *(note for note in notes if not is_canary(note))]
-        seen, different = (public, public) if self.privacy else ([*public, *shown], different)
+        different = chain(public, (note for note in notes if not is_canary(note)))
+        seen, different = (public, public) if self.privacy else (Joined(public, shown), different)
         model, tokenizer = self._untrained(seen, different, self._slots(shown), gpu_id, seed)
-        dev, work = list(self._examples(holdout, shown, tokenizer)), out / "work"
+        dev = ExampleFile.written(work / "holdout.tokens", self._examples(holdout, shown, tokenizer))
         report: dict[str, Any] = {"n_weights": sum(weight.numel() for weight in model.parameters())}
         report |= {"stages": [[name, len(made)] for name, made in steps]} if steps else {}
         if self.pretraining:
-            examples = list(self._examples(public, shown, tokenizer))
+            examples = ExampleFile.written(work / "public.tokens", self._examples(public, shown, tokenizer))
             schedule = self.pretraining.schedule
             report["pretraining"] = pretrain(model, examples, dev, schedule, work / "pretraining", seed)
         if self.privacy:
@@ -125,7 +129,7 @@ class CausalLM:
             report |= finetune_privately(model, patients, dev, self.schedule, self.privacy, work / "private", seed)
             report["privacy"]["outside"] = outside_guarantee(self, notes)
         else:
-            examples = list(self._examples(shown, shown, tokenizer))
+            examples = ExampleFile.written(work / "notes.tokens", self._examples(shown, shown, tokenizer))
             report |= finetune(model, examples, dev, self.schedule, work / "checkpoints", seed)
         model.save_pretrained(out / "model")
         tokenizer.save_pretrained(out / "model")
@@ -150,10 +154,11 @@ class CausalLM:
         if not (out / "model").is_dir():
             raise UserError(f"no adapted generator in {out}", "Run the `adapt` step first")
         model: LocalModel | None = None
-        shown = self._shown(notes, seed)
+        shown = self._shown(notes, seed, work / "stages")
         requests, slots, rng = self._requests(shown, seed), self._slots(shown), random.Random(seed)
         spotter = self._spotter(canaries, slots)
-        intake = Intake(spotter, Filter(self.writing, [slots.empty(n) if slots else n.text for n in notes], seed))
+        texts = Mapped(lambda note: slots.empty(note) if slots else note.text, notes)
+        intake = Intake(spotter, Filter(self.writing, texts, seed))
         n_drawn = 0
         for number in count():
             # A little more than what is missing: one more batch costs as many steps as a full one.
@@ -183,30 +188,30 @@ class CausalLM:
             "Adapt for longer, or raise max_new_tokens, max_attempts or a limit in the generator's config",
         )
 
-    def _shown(self, notes: Sequence[Note], seed: int) -> list[Note]:
-        steps = self._steps(notes, seed)
-        return self._tagged(list(steps[-1][1] if steps else notes))
+    def _shown(self, notes: Sequence[Note], seed: int, folder: Path | None = None) -> Sequence[Note]:
+        steps = self._steps(notes, seed, folder)
+        return self._tagged(steps[-1][1] if steps else notes)
 
-    def _steps(self, notes: Sequence[Note], seed: int) -> list[tuple[str, list[Note]]]:
-        return self.stages.apart(notes, seed) if self.privacy else list(self.stages.steps(notes, seed))
+    def _steps(self, notes: Sequence[Note], seed: int, folder: Path | None) -> list[tuple[str, Sequence[Note]]]:
+        return self.stages.apart(notes, seed) if self.privacy else list(self.stages.steps(notes, seed, folder))
 
-    def _tagged(self, notes: list[Note]) -> list[Note]:
+    def _tagged(self, notes: Sequence[Note]) -> Sequence[Note]:
         # With privacy a canary, which is a patient too, is not labelled by other patients' mentions.
         return tag_canaries(notes, self.tags, [] if self.privacy else notes) if self.tags else notes
 
     def _untrained(
-        self, notes: Sequence[Note], different: Sequence[Note], slots: Slots | None, gpu_id: int, seed: int
+        self, notes: Sequence[Note], different: Iterable[Note], slots: Slots | None, gpu_id: int, seed: int
     ) -> tuple["PreTrainedModel", "PreTrainedTokenizerBase"]:
         """The model before NOTES; a new one learns its tokenizer on them, and is as large as DIFFERENT ones allow."""
         if self.base is None:
             from scripts.generators.scratch import new_model, new_tokenizer, size_for
 
-            texts = [prefix + text for prefix, text in (self._as_seen(note, slots) for note in notes)]
+            texts = Mapped(lambda note: "".join(self._as_seen(note, slots)), notes)
             marks = [*map(slot_of, self.slots), *map(tag_end, self.tags)]
             tokenizer = new_tokenizer(texts, self.shape["vocab_size"], marks)
             shape = self.shape
             if "n_layers" not in shape:
-                shape = size_for(sum(len(tokenizer.encode(note.text)) for note in different)) | shape
+                shape = size_for(sum(map(len, token_ids((note.text for note in different), tokenizer)))) | shape
             return new_model(tokenizer, shape, self.max_tokens, seed).to(device_of(gpu_id)), tokenizer
         model, tokenizer = load_causal_lm(self.base, self.four_bit)
         if not self.four_bit:
@@ -218,26 +223,27 @@ class CausalLM:
         return LocalModel(self.base, folder, gpu_id) if self.base and self.lora else LocalModel(folder, None, gpu_id)
 
     def _examples(
-        self, notes: Sequence[Note], private: Sequence[Note], tokenizer: "PreTrainedTokenizerBase"
+        self, notes: Iterable[Note], private: Iterable[Note], tokenizer: "PreTrainedTokenizerBase"
     ) -> Iterator[Example]:
         """One example a note or passage, the control prefix given and the end learned; long ones in several windows."""
-        slots = self._slots(private)
-        for note in notes:
-            yield from self._windows(note, slots, tokenizer)
+        yield from self._windows(notes, self._slots(private), tokenizer)
 
     def _by_patient(self, notes: Sequence[Note], tokenizer: "PreTrainedTokenizerBase") -> list[list[Example]]:
         """The examples of each patient of NOTES."""
         slots, patients = self._slots(notes), defaultdict(list)
         for note in notes:
-            patients[note.patient] += self._windows(note, slots, tokenizer)
+            patients[note.patient] += self._windows([note], slots, tokenizer)
         return list(patients.values())
 
-    def _windows(self, whole: Note, slots: Slots | None, tokenizer: "PreTrainedTokenizerBase") -> Iterator[Example]:
-        for note in passages_of(whole, self.passage):
+    def _windows(
+        self, notes: Iterable[Note], slots: Slots | None, tokenizer: "PreTrainedTokenizerBase"
+    ) -> Iterator[Example]:
+        passages = (passage for whole in notes for passage in passages_of(whole, self.passage))
+        seen = token_ids((part for note in passages for part in self._as_seen(note, slots)), tokenizer)
+        for prefix, text in zip(seen, seen, strict=True):
             # A note without a prefix begins where another has ended, as `LocalModel.complete` begins an empty prompt.
-            asked, text = self._as_seen(note, slots)
-            prefix = tokenizer(asked, add_special_tokens=False).input_ids or [tokenizer.eos_token_id]
-            ids = prefix + tokenizer(text, add_special_tokens=False).input_ids + [tokenizer.eos_token_id]
+            prefix = prefix or [tokenizer.eos_token_id]
+            ids = [*prefix, *text, tokenizer.eos_token_id]
             for start in range(0, len(ids), self.max_tokens):
                 yield Example.language(ids[start : start + self.max_tokens], len(prefix) if start == 0 else 0)
 
@@ -252,11 +258,11 @@ class CausalLM:
         if self.writing.prompt == "opening":
             return opening_requests(notes, self.writing.n_words, seed)
         if self.tags:
-            labelled = [replace(note, meta={**note.meta, TAGGED: "yes"}) for note in notes]
+            labelled = Mapped(lambda note: replace(note, meta={**note.meta, TAGGED: "yes"}), notes)
             return control_requests(labelled, (*self.keys, TAGGED), seed, self.passage)
         return control_requests(notes, self.keys, seed, self.passage)
 
-    def _slots(self, notes: Sequence[Note]) -> Slots | None:
+    def _slots(self, notes: Iterable[Note]) -> Slots | None:
         if not self.slots:
             return None
         if self.privacy:

@@ -2,11 +2,11 @@
 
 import random
 import re
-from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from scripts.notes.lazy import Mapped
 from scripts.notes.note import Note
 from scripts.notes.windows import cut_note
 
@@ -64,17 +64,25 @@ def opening_requests(notes: Sequence[Note], n_words: int, seed: int) -> Iterator
         yield Request((opening,), {}, opening)
 
 
-def with_shared_values(notes: Sequence[Note], keys: Sequence[str], least: int = SHARED) -> list[Note]:
+def with_shared_values(notes: Sequence[Note], keys: Sequence[str], least: int = SHARED) -> Sequence[Note]:
     """NOTES with no meta but the first of KEYS, as many as have values that, together, LEAST patients share.
 
     What so many have in common tells of none of them, wherever the prompt goes.
     """
-    values = [[(key, note.meta[key]) for key in keys if note.meta.get(key) not in (None, "")] for note in notes]
-    patients: dict[str, set[str]] = defaultdict(set)
-    for note, pairs in zip(notes, values, strict=True):
-        for n in range(len(pairs)):
-            patients[repr(pairs[: n + 1])].add(note.patient)
-    shared = [
-        [pair for n, pair in enumerate(pairs) if len(patients[repr(pairs[: n + 1])]) >= least] for pairs in values
-    ]
-    return [Note(note.id, note.text, None, dict(pairs)) for note, pairs in zip(notes, shared, strict=True)]
+
+    def values_of(note: Note) -> list[tuple[str, Any]]:
+        """A pair of key and value, and whatever is told before it, by all of these."""
+        pairs = [(key, note.meta[key]) for key in keys if note.meta.get(key) not in (None, "")]
+        return [(repr(pairs[: n + 1]), pair) for n, pair in enumerate(pairs)]
+
+    patients: dict[str, tuple[str, ...]] = {}  # LEAST of each at most
+    for note in notes:
+        for told, _ in values_of(note):
+            found = patients.get(told, ())
+            if len(found) < least and note.patient not in found:
+                patients[told] = (*found, note.patient)
+    shared = {told for told, found in patients.items() if len(found) >= least}
+    return Mapped(
+        lambda note: Note(note.id, note.text, None, dict(pair for told, pair in values_of(note) if told in shared)),
+        notes,
+    )

@@ -6,6 +6,7 @@ from contextlib import closing
 from dataclasses import dataclass
 from functools import cached_property, partial
 from itertools import count, islice, repeat, tee
+from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +25,8 @@ from scripts.llm.prompt import WHY_UNREAD, Prompt, nonce
 from scripts.notes.canaries import Spotter, end_of
 from scripts.notes.errors import UserError
 from scripts.notes.files import Sensitivity, manifest_path, read_manifest
-from scripts.notes.jsonl import read_notes
+from scripts.notes.jsonl import NotesFile
+from scripts.notes.lazy import Joined, Mapped, Picked
 from scripts.notes.note import Note
 from scripts.notes.task import Task, read_task
 
@@ -104,7 +106,7 @@ class EndpointWriter:
         plants = list(canaries) * read_manifest(out)["config"].get("copies", 1)
         questions = self._questions(notes, plants, seed)
         spotter = Spotter({canary.id: end_of(canary) for canary in canaries})
-        intake = Intake(spotter, Filter(self.writing, [note.text for note in notes], seed))
+        intake = Intake(spotter, Filter(self.writing, Mapped(attrgetter("text"), notes), seed))
         n_asked = 0
         # What a prompt holds beside its examples may go anywhere; the examples bring their own sensitivity.
         with closing(self.model), sending("public"):
@@ -155,12 +157,14 @@ class EndpointWriter:
     def _template(self) -> jinja2.Template:
         return jinja2.Environment(undefined=jinja2.StrictUndefined).from_string(self.template)
 
-    def _pool(self, plants: Sequence[Note]) -> list[Note]:
+    def _pool(self, plants: Sequence[Note]) -> Sequence[Note]:
         """The notes that prompts can show, PLANTS among them; with TASK labelled ones: others would teach no tags."""
         if self.examples is None:
-            return []
-        pool = [note for note in read_notes(self.examples) if not self.task or note.spans is not None]
-        pool += plants
+            return ()
+        pool: Sequence[Note] = NotesFile(self.examples)
+        if self.task:
+            pool = Picked(pool, [i for i, note in enumerate(pool) if note.spans is not None])
+        pool = Joined(pool, plants)
         if len(pool) < self.n_examples:
             kind = "labelled notes" if self.task else "notes"
             raise UserError(

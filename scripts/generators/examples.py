@@ -28,6 +28,6 @@ def in_turn(notes: Sequence[Note], n: int, seed: int) -> Iterator[tuple[Note, ..
     """Endless groups of N of NOTES, in an order drawn with SEED: each as often as any other, but for a rest under N."""
     rng = random.Random(f"{seed} examples")
     while True:
-        order = rng.sample(notes, len(notes))
+        order = rng.sample(range(len(notes)), len(notes))
         for first in range(0, len(order) - n + 1, n):
-            yield tuple(order[first : first + n])
+            yield tuple(notes[i] for i in order[first : first + n])

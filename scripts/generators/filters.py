@@ -96,7 +96,7 @@ class Language:
     """
 
     def __init__(self, texts: Sequence[str], seed: int):
-        spelled = _sample([spell(text) for text in texts], seed)
+        spelled = _sample(texts, seed)
         self._model: NgramModel | None = None
         if len(spelled) < N_PARTS or sum(map(len, spelled)) < MIN_CHARACTERS:
             return
@@ -122,11 +122,13 @@ def spell(text: str) -> str:
     return re.sub(r"\s+", " ", re.sub(r"\d+", "0", text.casefold())).strip()
 
 
-def _sample(texts: list[str], seed: int) -> list[str]:
-    """As many of TEXTS, drawn with SEED, as MAX_CHARACTERS allow; none that is empty."""
+def _sample(texts: Sequence[str], seed: int) -> list[str]:
+    """As many of TEXTS, drawn with SEED, as MAX_CHARACTERS allow, spelled; none that is empty."""
     kept, n_characters = [], 0
-    for text in random.Random(seed).sample(texts, len(texts)):
-        if text and n_characters < MAX_CHARACTERS:
+    for i in random.Random(seed).sample(range(len(texts)), len(texts)):
+        if n_characters >= MAX_CHARACTERS:
+            break
+        if text := spell(texts[i]):
             kept.append(text)
             n_characters += len(text)
     return kept

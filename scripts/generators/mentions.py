@@ -44,7 +44,7 @@ class Mentions:
                 f"[generator.stages] mentions: {', '.join(sorted(personal))} marks identifiers",
                 "Have clinical.surrogates.v1 replace this label instead",
             )
-        own = [note for note in notes if self.from_notes and not is_canary(note)]
+        own = (note for note in notes if self.from_notes and not is_canary(note))
         pools = pools_of(own, self.labels, read_lists(self.lists, self.labels) if self.lists else {})
         rng = random.Random(seed)
         for _ in range(self.copies):

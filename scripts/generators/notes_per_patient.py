@@ -1,7 +1,7 @@
 """No more than so many notes of one patient: whoever has hundreds would teach the generator more than all others."""
 
 import random
-from collections import defaultdict
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -24,10 +24,16 @@ class NotesPerPatient:
 
     def __call__(self, notes: Sequence[Note], seed: int) -> Iterator[Note]:
         """NOTES without those above the cap, in their order."""
-        places: dict[str, list[int]] = defaultdict(list)
-        for i, note in enumerate(notes):
-            if not is_canary(note):
-                places[note.patient].append(i)
+        n_notes = Counter(note.patient for note in notes if not is_canary(note))
         rng = random.Random(seed)
-        kept = {i for own in places.values() for i in rng.sample(own, min(self.most, len(own)))}
-        return (note for i, note in enumerate(notes) if i in kept or is_canary(note))
+        drawn = ((patient, n, rng.sample(range(n), min(self.most, n))) for patient, n in n_notes.items())
+        kept = {patient: set(places) for patient, n, places in drawn if n > self.most}  # among the patient's notes
+        n_seen: Counter[str] = Counter()
+        for note in notes:
+            patient = note.patient
+            if is_canary(note) or patient not in kept:
+                yield note
+                continue
+            if n_seen[patient] in kept[patient]:
+                yield note
+            n_seen[patient] += 1

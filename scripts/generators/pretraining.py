@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 from scripts.llm.finetune import Example, Schedule, finetune
 from scripts.notes.errors import UserError
 from scripts.notes.files import atomic_write, write_json
-from scripts.notes.jsonl import read_notes
+from scripts.notes.jsonl import NotesFile
+from scripts.notes.lazy import Mapped
 from scripts.notes.note import Note, check_note
 
 if TYPE_CHECKING:
@@ -32,14 +33,20 @@ class Pretraining:
             raise UserError(f"[generator.pretraining] texts: {self.texts} names no folder", f"Write ./{self.texts}")
 
 
-def read_public(path: Path) -> list[Note]:
-    """The texts of PATH as notes: the lines of a JSONL file, or the .txt files of a folder and those below it."""
+def read_public(path: Path) -> Sequence[Note]:
+    """The texts of PATH as notes: the lines of a JSONL file, or the .txt files of a folder and those below it.
+
+    All are checked at once, and read again when they are asked for.
+    """
     if not path.is_dir():
-        return list(read_notes(path))
+        return NotesFile(path)
     files = sorted(path.rglob("*.txt"))
     if not files:
         raise UserError(f"{path}: no .txt there", "Correct 'texts' under [generator.pretraining]")
-    return [check_note(Note(file.relative_to(path).as_posix(), _read(file)), file.name) for file in files]
+    notes = Mapped(lambda file: check_note(Note(file.relative_to(path).as_posix(), _read(file)), file.name), files)
+    for _ in notes:
+        pass
+    return notes
 
 
 def pretrain(

@@ -2,11 +2,12 @@
 
 import random
 import re
-from collections import Counter, defaultdict
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from array import array
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import spacy
 
 from scripts.notes.canaries import is_canary
@@ -15,6 +16,7 @@ from scripts.notes.rewrite import part_of
 
 MIN_NOTES = 3  # that have a line in common before it is taken for a heading
 MAX_WORDS = 6  # of a heading
+MAX_SECTIONS = 2**24  # of a note
 _LINE = re.compile(r"[^\r\n]+")
 _BLANK = re.compile(r"\n[^\S\n]*\n\s*")
 # What stands before a colon, or a line by itself; with a digit it is rather a result or a dose.
@@ -45,6 +47,8 @@ class Sections:
     ACROSS_PATIENTS takes them from other patients' notes too, whose names, numbers and dates would then stand in one
     note: `Stages` demands surrogates before it, and refuses notes with identifiers that these do not replace. Notes
     without labels, in which nobody knows where identifiers stand, are mixed with the same patient's even then.
+
+    Where each section stands is held, in 16 bytes; it is cut again when it is drawn.
     """
 
     copies: int = 1
@@ -60,12 +64,8 @@ class Sections:
 
     def __call__(self, notes: Sequence[Note], seed: int) -> Iterator[Note]:
         """COPIES of each of NOTES, with spans; a note of one section stays as it is."""
-        own = [note for note in notes if not is_canary(note)]
-        headings = headings_of(own)
-        donors: dict[tuple[Group, str], list[Note]] = defaultdict(list)
-        for note in own:
-            for section in sections_of(note, headings):
-                donors[self._group(note), section.kind].append(section.body)
+        headings = headings_of(note for note in notes if not is_canary(note))
+        donors = _Donors(notes, headings, self._group)
         rng = random.Random(seed)
         for _ in range(self.copies):
             for note in notes:
@@ -82,13 +82,12 @@ class Sections:
         self,
         note: Note,
         sections: Sequence[Section],
-        donors: Mapping[tuple[Group, str], Sequence[Note]],
+        donors: "_Donors",
         rng: random.Random,
     ) -> Note:
         group = self._group(note)
         bodies = [
-            rng.choice(donors[group, section.kind]) if rng.random() < self.share else section.body
-            for section in sections
+            donors.draw(group, section.kind, rng) if rng.random() < self.share else section.body for section in sections
         ]
         if rng.random() < self.shuffle:
             middle = bodies[1:-1]
@@ -109,10 +108,38 @@ def make_sections(
     return Sections(copies, share, shuffle, tuple(same or ()), across_patients)
 
 
-def headings_of(notes: Sequence[Note]) -> set[str]:
+class _Donors:
+    """The sections of NOTES but canaries, to be drawn from those of a group and kind.
+
+    Group and kind are known by a hash of 64 bits: that two of ten million share one by chance is one in 400,000.
+    """
+
+    def __init__(self, notes: Sequence[Note], headings: Collection[str], group_of: Callable[[Note], Group]):
+        self._notes, self._headings = notes, headings
+        keys, places = array("q"), array("q")
+        for i, note in enumerate(notes):
+            for number, section in enumerate([] if is_canary(note) else sections_of(note, headings)):
+                keys.append(hash((group_of(note), section.kind)))
+                places.append(i * MAX_SECTIONS + number)
+        order = np.argsort(keys, kind="stable")
+        self._keys, self._places = np.array(keys, np.int64)[order], np.array(places, np.int64)[order]
+
+    def draw(self, group: Group, kind: str, rng: random.Random) -> Note:
+        key = hash((group, kind))
+        first, end = (int(np.searchsorted(self._keys, key, side)) for side in ("left", "right"))
+        i, number = divmod(int(self._places[rng.randrange(first, end)]), MAX_SECTIONS)
+        return sections_of(self._notes[i], self._headings)[number].body
+
+
+def headings_of(notes: Iterable[Note]) -> set[str]:
     """What three of NOTES or more begin a line with; copies of a note (the same id) count once."""
-    found = {(note.id, key) for note in notes for line in _LINE.findall(note.text) if (key := _heading(line))}
-    return {key for key, n in Counter(key for _, key in found).items() if n >= MIN_NOTES}
+    found: dict[str, tuple[str, ...]] = {}  # ids, MIN_NOTES at most
+    for note in notes:
+        for key in filter(None, map(_heading, _LINE.findall(note.text))):
+            ids = found.get(key, ())
+            if len(ids) < MIN_NOTES and note.id not in ids:
+                found[key] = (*ids, note.id)
+    return {key for key, ids in found.items() if len(ids) == MIN_NOTES}
 
 
 def sections_of(note: Note, headings: Collection[str]) -> list[Section]:

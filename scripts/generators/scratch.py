@@ -1,12 +1,15 @@
 """A new tokenizer and a new causal LM, knowing nothing but the texts they are given."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
+
+import numpy as np
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
 END = "<|end|>"
+MAX_CHARACTERS = 10_000_000  # that a tokenizer is trained on; it counts each different word, and more change few tokens
 TOKENS_PER_WEIGHT = 20  # where compute is spent best on text that is read once (Hoffmann et al. 2022)
 EXCESS = 5.31  # R_N* of Muennighoff et al. (2023): so many times that beyond it, a weight is worth 1 / e of one within
 HEAD_SIZE = 64
@@ -17,7 +20,8 @@ N_LAYERS = (2, 12)  # 0.4 and 92 million weights
 def new_tokenizer(texts: Sequence[str], vocab_size: int, whole: Sequence[str] = ()) -> "PreTrainedTokenizerFast":
     """A byte-level BPE of at most VOCAB_SIZE tokens; any text survives encoding and decoding.
 
-    Each string of WHOLE is one token besides: a small model does not learn to spell slots and tags.
+    Of more than MAX_CHARACTERS of TEXTS it sees so many, always the same. Each string of WHOLE is one token besides: a
+    small model does not learn to spell slots and tags.
     """
     from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
     from transformers import PreTrainedTokenizerFast
@@ -31,12 +35,22 @@ def new_tokenizer(texts: Sequence[str], vocab_size: int, whole: Sequence[str] = 
         initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
         show_progress=False,
     )
-    bpe.train_from_iterator(texts, trainer)
+    bpe.train_from_iterator(_sample(texts), trainer)
     tokenizer = PreTrainedTokenizerFast(
         tokenizer_object=bpe, eos_token=END, pad_token=END, clean_up_tokenization_spaces=False
     )
     tokenizer.add_tokens(list(whole))
     return tokenizer
+
+
+def _sample(texts: Sequence[str]) -> Iterator[str]:
+    n_characters = 0
+    for i in np.random.default_rng(0).permutation(len(texts)):
+        if n_characters >= MAX_CHARACTERS:
+            return
+        text = texts[int(i)]
+        n_characters += len(text)
+        yield text
 
 
 def size_for(n_tokens: int) -> dict[str, int]:

@@ -4,18 +4,21 @@ import random
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Protocol
 
 import spacy
 
 from scripts.notes.canaries import is_canary
 from scripts.notes.errors import UserError
+from scripts.notes.jsonl import NotesFile
 from scripts.notes.note import Note
 
 
 class Stage(Protocol):
     """Notes in, notes out, the same ones for the same SEED; spans go along with the text that they stand on.
 
+    They come from a file and go to one: what a stage holds of each should be little, and it may read them again.
     A canary (`is_canary`) is handed on as it is, no fewer times, and changes nothing about the others. A stage whose
     notes hold text of several patients has `mixes_patients`; one that puts surrogates in the place of personal data has
     their labels in `replaces`.
@@ -39,24 +42,30 @@ class Stages:
 
     def __call__(self, notes: Sequence[Note], seed: int) -> Iterator[Note]:
         """NOTES after all stages."""
-        made = notes
-        for _, after in self.steps(notes, seed):
-            made = after
-        yield from made
+        yield from self.after(notes, seed)
 
-    def steps(self, notes: Sequence[Note], seed: int) -> Iterator[tuple[str, list[Note]]]:
-        """The name of each stage and what it has made.
+    def after(self, notes: Sequence[Note], seed: int, folder: Path | None = None) -> Sequence[Note]:
+        """NOTES after all stages, in FOLDER as of `steps`."""
+        for _, made in self.steps(notes, seed, folder):
+            notes = made
+        return notes
+
+    def steps(
+        self, notes: Sequence[Note], seed: int, folder: Path | None = None
+    ) -> Iterator[tuple[str, Sequence[Note]]]:
+        """The name of each stage and what it has made, which lies in FOLDER, a file for each; None: in memory.
 
         A UserError before notes of several patients are mixed that hold what people marked as identifying, and nothing
         before has replaced; and for a stage that loses canaries, without which no memory could be detected.
         """
-        made = list(notes)
+        made = notes
         for number, stage in enumerate(self.stages):
             if _mixes(stage):
                 _refuse_marked(notes, self._replaced_before(number))
             n_canaries = sum(map(is_canary, made))
             # The first stage draws with the seed itself, each with a stream of its own.
-            made = list(stage(made, seed + 1_000_003 * number))
+            stream = stage(made, seed + 1_000_003 * number)
+            made = list(stream) if folder is None else NotesFile.spooled(folder / f"{number:02}.jsonl", stream)
             name = getattr(stage, "__name__", type(stage).__name__)
             if (n_lost := n_canaries - sum(map(is_canary, made))) > 0:
                 raise UserError(f"{name} loses {n_lost} canaries", "A stage must hand on the notes of `is_canary`")

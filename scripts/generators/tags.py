@@ -11,6 +11,7 @@ from typing import NamedTuple
 from scripts.generators.slots import Slots
 from scripts.notes.canaries import ROLE
 from scripts.notes.errors import UserError
+from scripts.notes.lazy import Mapped
 from scripts.notes.note import Note, Span
 
 TAGGED = "labels"  # the control key that says whether a note has its mentions in tags: yes or no
@@ -69,7 +70,7 @@ def read_tags(text: str, labels: Sequence[str]) -> Tagged:
     return Tagged(plain, () if fault else tuple(spans), fault)
 
 
-def tag_canaries(notes: Sequence[Note], labels: Sequence[str], known: Sequence[Note]) -> list[Note]:
+def tag_canaries(notes: Sequence[Note], labels: Sequence[str], known: Sequence[Note]) -> Sequence[Note]:
     """NOTES, the canaries among them labelled where they hold mentions of KNOWN; a UserError if none is labelled.
 
     Asked for labelled notes alone, a generator would hardly write what it was shown as unlabelled: unlabelled canaries
@@ -78,7 +79,7 @@ def tag_canaries(notes: Sequence[Note], labels: Sequence[str], known: Sequence[N
     if all(note.spans is None for note in notes):
         raise UserError("no private note is labelled: there are no tags to learn", "Label some, or write without tags")
     slots = Slots(known, labels)
-    return [note.with_spans(slots.find(note.text)) if ROLE in note.meta else note for note in notes]
+    return Mapped(lambda note: note.with_spans(slots.find(note.text)) if ROLE in note.meta else note, notes)
 
 
 class _Patterns(NamedTuple):

@@ -7,13 +7,13 @@ import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
-from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from scripts.llm.finetune import Collator, Example, Row, Schedule, loss_of, rows_of
+from scripts.llm.finetune import Collator, Example, Schedule, loss_of
 from scripts.llm.frozen import frozen_blocks_once
 from scripts.llm.local import has_bf16
+from scripts.llm.rows import Row, Rows
 from scripts.notes.errors import UserError
 from scripts.notes.files import atomic_write
 
@@ -131,14 +131,13 @@ def finetune_privately(
     if int(os.environ.get("WORLD_SIZE", "1")) > 1:
         raise UserError("[generator.privacy] trains in one process", "Start `adapt` without torchrun")
     training = _Training(model, make_plan(privacy, schedule, len(patients)), schedule)
-    groups = [_by_length(rows_of(own, seed)) for own in patients]
-    dev_rows = _by_length(rows_of(dev, seed)[: schedule.n_dev])
-    with frozen_blocks_once(model, [*chain.from_iterable(groups), *dev_rows]):
+    groups, dev_rows = [Rows(own, seed) for own in patients], Rows(dev, seed, schedule.n_dev)
+    with frozen_blocks_once(model, [*groups, dev_rows]):
         training.run(groups, dev_rows, work / "state.pt")
     return {
         "schedule": asdict(schedule),
         "n_train_tokens": sum(len(example.ids) for own in patients for example in own),
-        "n_dev_tokens": sum(len(row["input_ids"]) for row in dev_rows),
+        "n_dev_tokens": sum(dev_rows.lengths),
         "best_dev_loss": training.log[-1]["eval_loss"],  # of the weights that are kept
         "epochs": training.log,
         "privacy": {"unit": "patient", "epsilon": training.epsilon, "accountant": ACCOUNTANT, **asdict(training.plan)},
@@ -177,7 +176,7 @@ class _Training:
         with _no_advice():
             return float(self._accountant.get_epsilon(self.plan.delta))
 
-    def run(self, groups: Sequence[list[Row]], dev: Sequence[Row], path: Path) -> None:
+    def run(self, groups: Sequence[Rows], dev: Rows, path: Path) -> None:
         """Take all steps that are left on GROUPS, the rows of each patient; PATH holds the state after each pass."""
         from opacus.utils.uniform_sampler import UniformWithReplacementSampler
         from tqdm import tqdm
@@ -195,9 +194,9 @@ class _Training:
         )
         with tqdm(total=plan.steps, initial=self.n_done, unit="step") as bar:
             for drawn in batches:
-                self.step(groups[i] for i in drawn if groups[i])
+                self.step(filter(None, (_by_length(groups[i]) for i in drawn)))
                 if self.n_done % a_pass == 0 or self.n_done == plan.steps:
-                    loss = round(self._dev_loss(dev), 4)
+                    loss = round(self._dev_loss(_by_length(dev)), 4)
                     self.log.append({"epoch": round(self.n_done * plan.sample_rate, 4), "eval_loss": loss})
                     self._save(path)
                     bar.set_postfix(dev_loss=loss)
@@ -276,9 +275,9 @@ class _Training:
             generator.set_state(state["generators"][name])
 
 
-def _by_length(rows: Iterable[Row]) -> list[Row]:
+def _by_length(rows: Rows) -> list[Row]:
     """Those of ROWS that ask for a token, in an order that pads little."""
-    return sorted(filter(_n_asked, rows), key=lambda row: len(row["input_ids"]))
+    return sorted(filter(_n_asked, map(rows.__getitem__, range(len(rows)))), key=lambda row: len(row["input_ids"]))
 
 
 def _n_asked(row: Row) -> int:

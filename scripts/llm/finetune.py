@@ -1,21 +1,19 @@
 """One training loop for every causal LM that this project adapts: generators and annotators."""
 
 import math
-import random
 import warnings
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from scripts.llm.frozen import HIDDEN, frozen_blocks_once
+from scripts.llm.frozen import frozen_blocks_once
 from scripts.llm.local import has_bf16, padded_width
+from scripts.llm.rows import HIDDEN, Row, Rows, lengths_of
 
 if TYPE_CHECKING:
     import torch
     from transformers import PreTrainedModel, TrainerState
-
-Row = dict[str, Any]  # input_ids, targets, and the hidden states where frozen blocks were computed before
 
 
 @dataclass(frozen=True)
@@ -45,11 +43,12 @@ class Lora:
 class Schedule:
     """How long and how fast to train: until the dev loss has not fallen for PATIENCE epochs; the best one is kept.
 
+    N_EPOCHS may be a part of one, where there is more text than time.
     The dev loss is taken on N_DEV examples drawn once; on a CPU all of the holdout would cost as much as an epoch.
     """
 
     learning_rate: float = 5e-4
-    n_epochs: int = 3
+    n_epochs: float = 3
     batch_size: int = 4
     patience: int = 1
     weight_decay: float = 0.0
@@ -93,16 +92,16 @@ def finetune(
     from transformers import set_seed
 
     set_seed(seed)
-    rows, dev_rows = rows_of(train, seed), rows_of(dev, seed)[: schedule.n_dev]
-    with frozen_blocks_once(model, [*rows, *dev_rows]):
+    rows, dev_rows = Rows(train, seed), Rows(dev, seed, schedule.n_dev)
+    with frozen_blocks_once(model, [rows, dev_rows]):
         state = _train(model, rows, dev_rows, schedule, work, seed, choices)
     model.eval()
     best = state.best_metric
     log = [row for row in state.log_history if "loss" in row or "eval_loss" in row]
     return {
         "schedule": asdict(schedule),
-        "n_train_tokens": sum(len(e.ids) for e in train),
-        "n_dev_tokens": sum(len(row["input_ids"]) for row in dev_rows),
+        "n_train_tokens": int(sum(lengths_of(train))),
+        "n_dev_tokens": sum(dev_rows.lengths),
         "best_dev_loss": round(best, 4) if best is not None and math.isfinite(best) else None,
         "epochs": [{k: round(v, 4) for k, v in row.items() if k in ("epoch", "loss", "eval_loss")} for row in log],
     }
@@ -110,8 +109,8 @@ def finetune(
 
 def _train(
     model: "PreTrainedModel",
-    train: Sequence[Row],
-    dev: Sequence[Row],
+    train: Rows,
+    dev: Rows,
     schedule: Schedule,
     work: Path,
     seed: int,
@@ -186,11 +185,17 @@ def loss_of(
 
 def _trainer_class(choices: Sequence[int]) -> type:
     from transformers import Trainer
+    from transformers.trainer_pt_utils import LengthGroupedSampler
 
     class TargetTrainer(Trainer):
         def compute_loss(self, model, inputs, return_outputs=False, num_items_in_batch=None):
             loss = loss_of(model.module if hasattr(model, "module") else model, choices=choices, **inputs)
             return (loss, {"loss": loss}) if return_outputs else loss
+
+        def _get_train_sampler(self, *args):
+            # As the Trainer's own, which would read all rows to learn their lengths.
+            size = self.args.train_batch_size * self.args.gradient_accumulation_steps
+            return LengthGroupedSampler(size, lengths=self.train_dataset.lengths)
 
         def prediction_step(self, model, inputs, prediction_loss_only, ignore_keys=None):
             import torch
@@ -247,13 +252,6 @@ class Collator:
                 [torch.nn.functional.pad(r[HIDDEN], pad) for r, pad in zip(rows, pads, strict=True)]
             )
         return batch
-
-
-def rows_of(examples: Sequence[Example], seed: int) -> list[Row]:
-    """EXAMPLES as rows, in an order drawn with SEED."""
-    rows = [{"input_ids": list(e.ids), "targets": list(e.targets)} for e in examples]
-    random.Random(seed).shuffle(rows)
-    return rows
 
 
 def _linear_names(model: "PreTrainedModel") -> list[str]:

@@ -5,32 +5,32 @@ from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 from scripts.llm.local import has_bf16, padded_width
+from scripts.llm.rows import HIDDEN, Rows
 
 if TYPE_CHECKING:
     import torch
     from transformers import PreTrainedModel
 
-HIDDEN = "hidden"  # the key of what the frozen blocks make of a row: a tensor of tokens x width
 MAX_BYTES = 1 << 30  # of all such tensors together; a larger corpus computes the blocks anew in each epoch
 BATCH = 16
 
 
 @contextmanager
-def frozen_blocks_once(model: "PreTrainedModel", rows: Sequence[dict[str, Any]]) -> Iterator[None]:
-    """Give each of ROWS what MODEL's frozen lower blocks make of its `input_ids`; inside, MODEL starts from there.
+def frozen_blocks_once(model: "PreTrainedModel", groups: Sequence[Rows]) -> Iterator[None]:
+    """Give each row of GROUPS what MODEL's frozen lower blocks make of its `input_ids`; inside, MODEL starts there.
 
-    A model without frozen lower blocks, or too many rows to keep, stays as it is. Every batch of ROWS must then hold
+    A model without frozen lower blocks, or too many rows to keep, stays as it is. Every batch of rows must then hold
     HIDDEN, padded as `input_ids` are; the hook takes it out of the model's inputs.
     """
     import torch
 
     blocks = _blocks(model)
     first = next((i for i, block in enumerate(blocks) if any(p.requires_grad for p in block.parameters())), 0)
-    n_bytes = 4 * model.config.hidden_size * sum(len(row["input_ids"]) for row in rows)
+    n_bytes = 4 * model.config.hidden_size * sum(sum(rows.lengths) for rows in groups)
     if not first or n_bytes > MAX_BYTES:
         yield
         return
-    _compute(model, blocks[first], rows)
+    _compute(model, blocks[first], groups)
     held: dict[str, torch.Tensor] = {}
 
     def take(module: Any, args: Any, kwargs: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
@@ -55,11 +55,11 @@ def frozen_blocks_once(model: "PreTrainedModel", rows: Sequence[dict[str, Any]])
             blocks[i] = block
         for hook in hooks:
             hook.remove()
-        for row in rows:
-            row.pop(HIDDEN, None)
+        for rows in groups:
+            rows.hidden.clear()
 
 
-def _compute(model: "PreTrainedModel", first: "torch.nn.Module", rows: Sequence[dict[str, Any]]) -> None:
+def _compute(model: "PreTrainedModel", first: "torch.nn.Module", groups: Sequence[Rows]) -> None:
     import torch
 
     class Reached(Exception):
@@ -71,12 +71,13 @@ def _compute(model: "PreTrainedModel", first: "torch.nn.Module", rows: Sequence[
 
     held: list[torch.Tensor] = []
     hook = first.register_forward_pre_hook(stop)
-    order = sorted(rows, key=lambda row: len(row["input_ids"]))
+    order = sorted(((rows, i) for rows in groups for i in range(len(rows))), key=lambda at: at[0].lengths[at[1]])
     model.eval()  # no dropout
     device = model.device.type
     try:
         for start in range(0, len(order), BATCH):
-            batch = order[start : start + BATCH]
+            places = order[start : start + BATCH]
+            batch = [rows[i] for rows, i in places]
             width = padded_width(len(batch[-1]["input_ids"]))
             ids = torch.tensor([row["input_ids"] + [0] * (width - len(row["input_ids"])) for row in batch])
             mask = torch.tensor([[1] * len(r["input_ids"]) + [0] * (width - len(r["input_ids"])) for r in batch])
@@ -86,8 +87,8 @@ def _compute(model: "PreTrainedModel", first: "torch.nn.Module", rows: Sequence[
                 torch.autocast(device, torch.bfloat16, enabled=has_bf16(device)),
             ):
                 model(input_ids=ids.to(model.device), attention_mask=mask.to(model.device), use_cache=False)
-            for row, hidden in zip(batch, held.pop().float().cpu(), strict=True):
-                row[HIDDEN] = hidden[: len(row["input_ids"])].clone()
+            for (rows, i), hidden in zip(places, held.pop().float().cpu(), strict=True):
+                rows.hidden[i] = hidden[: rows.lengths[i]].clone()
     finally:
         hook.remove()
 

@@ -1,12 +1,14 @@
 """What private and synthetic notes have how often: control values, headings, lengths. Nothing rare by its name."""
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from math import log
+from operator import itemgetter
 from typing import Any
 
 import numpy as np
 
+from scripts.notes.lazy import Mapped
 from scripts.notes.ngrams import words_of
 from scripts.notes.note import Note
 from scripts.notes.sections import Section
@@ -28,8 +30,8 @@ def control_distributions(
     described = {}
     for key in keys:
         shared = _shared_values(private, key)
-        sides = {"private": [note.meta for note in private], "requested": asked}
-        sides["delivered"] = [note.meta for note in synthetic]
+        sides = {"private": (note.meta for note in private), "requested": asked}
+        sides["delivered"] = (note.meta for note in synthetic)
         counts = {side: _count(metas, key, shared) for side, metas in sides.items()}
         values = sorted(set().union(*counts.values()), key=lambda value: (value == RARE, value))
         described[key] = {
@@ -53,22 +55,28 @@ def recognised(
     shared = _shared_values(train, key)
     if len(shared) < 2:
         return None
-    labelled = [(set(words_of(n.text)), str(n.meta[key])) for n in train if str(n.meta.get(key)) in shared]
-    classify = naive_bayes(labelled)
-    usual = Counter(value for _, value in labelled).most_common(1)[0][0]
+
+    def labelled(group: Iterable[Note]) -> Iterator[tuple[set[str], str]]:
+        return ((set(words_of(n.text)), str(n.meta[key])) for n in group if str(n.meta.get(key)) in shared)
+
+    classify = naive_bayes(labelled(train))
+    values = (str(note.meta.get(key)) for note in train)
+    usual = Counter(value for value in values if value in shared).most_common(1)[0][0]
     told = {}
     for side, group in notes.items():
-        pairs = [(set(words_of(n.text)), str(n.meta[key])) for n in group if str(n.meta.get(key)) in shared]
-        right = sum(classify(words) == value for words, value in pairs)
-        most_frequent = sum(value == usual for _, value in pairs)
-        told[side] = {"count": right, "most_frequent": most_frequent, "n": len(pairs)}
+        counts = told[side] = {"count": 0, "most_frequent": 0, "n": 0}
+        for words, value in labelled(group):
+            counts["count"] += classify(words) == value
+            counts["most_frequent"] += value == usual
+            counts["n"] += 1
     return told
 
 
-def naive_bayes(labelled: Sequence[tuple[set[str], str]]) -> Callable[[set[str]], str]:
+def naive_bayes(labelled: Iterable[tuple[set[str], str]]) -> Callable[[set[str]], str]:
     """A classifier of sets of words, learned from LABELLED: multinomial, one added to each count (Laplace)."""
-    n_notes, counts = Counter(value for _, value in labelled), defaultdict(Counter)
+    n_notes, counts = Counter(), defaultdict(Counter)
     for words, value in labelled:
+        n_notes[value] += 1
         counts[value].update(words)
     vocabulary = set().union(*counts.values())
     sizes = {value: counts[value].total() + len(vocabulary) for value in n_notes}
@@ -90,8 +98,10 @@ def heading_distribution(
     sides, with all that is not named as one.
     """
     shared = shared_by_patients((note.patient, s.heading) for note, sections in private for s in sections)
-    sides = {"private": [sections for _, sections in private], "synthetic": synthetic}
-    n_notes = {side: Counter(h for own in group for h in {s.heading for s in own}) for side, group in sides.items()}
+    sides = {"private": Mapped(itemgetter(1), private), "synthetic": synthetic}
+    n_notes = {
+        side: Counter(h for own in group for h in {s.heading for s in own} & shared) for side, group in sides.items()
+    }
     frequent = sorted(filter(may_name, shared), key=lambda heading: (-n_notes["private"][heading], heading))
     named = frequent[:N_HEADINGS]
     of_sections = {
@@ -107,18 +117,22 @@ def heading_distribution(
     }
 
 
-def names_nobody(notes: Iterable[Note], keys: Iterable[str]) -> Callable[[str], bool]:
+def names_nobody(
+    notes: Iterable[Note], keys: Iterable[str], headings: Iterable[str] | None = None
+) -> Callable[[str], bool]:
     """Whether a heading is none of the mentions and meta values of NOTES, nor a part of one, nor one of it.
 
-    Meta of KEYS, which every prompt shows, is not looked at.
+    Meta of KEYS, which every prompt shows, is not looked at. With HEADINGS nothing is held that has no word in common
+    with these, and no other may be asked about.
     """
     known: dict[str, set[str]] = defaultdict(set)
     keys = set(keys)
+    asked = None if headings is None else {word for heading in headings for word in heading.split()}
     for note in notes:
         mentions = [note.mention(span) for span in (*(note.spans or ()), *note.identifiers)]
         for value in (*mentions, *(str(value) for key, value in note.meta.items() if key not in keys)):
             words = [word for word in words_of(value) if not word.isdigit()]
-            for word in words:
+            for word in words if asked is None else asked.intersection(words):
                 known[word].add(f" {' '.join(words)} ")
 
     def is_free(heading: str) -> bool:
@@ -131,10 +145,12 @@ def names_nobody(notes: Iterable[Note], keys: Iterable[str]) -> Callable[[str], 
 
 def shared_by_patients(pairs: Iterable[tuple[str, str]]) -> set[str]:
     """What stands beside three patients or more in PAIRS of patient and thing."""
-    patients: dict[str, set[str]] = defaultdict(set)
+    patients: dict[str, tuple[str, ...]] = {}  # N_PATIENTS of each at most
     for patient, thing in pairs:
-        patients[thing].add(patient)
-    return {thing for thing, found in patients.items() if len(found) >= N_PATIENTS}
+        found = patients.get(thing, ())
+        if len(found) < N_PATIENTS and patient not in found:
+            patients[thing] = (*found, patient)
+    return {thing for thing, found in patients.items() if len(found) == N_PATIENTS}
 
 
 def variation(left: Mapping[Hashable, int], right: Mapping[Hashable, int]) -> float | None:

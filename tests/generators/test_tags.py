@@ -71,7 +71,8 @@ def test_a_canary_is_tagged_where_it_holds_mentions_of_labelled_notes():
     canary = Note("c", "Takes Aspirin daily.", None, {"canary": "planted", "end": 9})
     unlabelled = Note("u", "No aspirin.")
     notes = [labelled, canary, unlabelled]
-    assert tag_canaries(notes, LABELS, notes) == [labelled, canary.with_spans([Span(6, 13, "DRUG")]), unlabelled]
-    assert tag_canaries(notes, LABELS, []) == [labelled, canary.with_spans([]), unlabelled]
+    tagged = canary.with_spans([Span(6, 13, "DRUG")])
+    assert list(tag_canaries(notes, LABELS, notes)) == [labelled, tagged, unlabelled]
+    assert list(tag_canaries(notes, LABELS, [])) == [labelled, canary.with_spans([]), unlabelled]
     with pytest.raises(UserError, match="labelled"):
         tag_canaries([unlabelled], LABELS, [unlabelled])

@@ -9,8 +9,9 @@ from opacus.optimizers import DPOptimizer
 
 from scripts.llm import dp
 from scripts.llm.dp import Plan, Privacy, _Training, finetune_privately, make_plan
-from scripts.llm.finetune import Example, Lora, Schedule, add_lora, loss_of, rows_of
+from scripts.llm.finetune import Example, Lora, Schedule, add_lora, loss_of
 from scripts.llm.local import LocalModel
+from scripts.llm.rows import Rows
 from scripts.notes.errors import UserError
 
 TEXTS = ["Takes aspirin and metformin.", "Had a CT head in May.", "Echo was normal.", "Furosemide 40 mg was given."]
@@ -74,7 +75,7 @@ def test_each_patients_gradient_is_clipped_whole_and_the_sum_is_of_these(local, 
     plan = Plan(2, 1.0, 3, 0.1, 0.0, max_grad_norm)
     for group in ([first, second], [first], []):
         training = _Training(model, plan, Schedule(learning_rate=0.0))
-        training.step(rows_of(own, 0) for own in group)
+        training.step(list(Rows(own, 0)) for own in group)
     both, alone, nobody = sums
     assert torch.allclose(both, clipped[0] + clipped[1], rtol=1e-3, atol=1e-4 * float(both.norm()))
     # Ten windows together weigh no more than the bound; each clipped by itself, they would weigh up to ten times it.
@@ -94,7 +95,7 @@ def test_the_step_is_the_noisy_sum_over_the_expected_batch(local, same_entropy):
         training.optimizer.original_optimizer.step = lambda: grads.append(
             torch.cat([weight.grad.flatten() for weight in model.parameters()])
         )
-        training.step(rows_of(own, 0) for own in group)
+        training.step(list(Rows(own, 0)) for own in group)
     with_patient, without = grads
     assert float((with_patient - without).norm()) == pytest.approx(0.01 / 2, rel=1e-3)
     n = len(without)
@@ -215,4 +216,4 @@ def test_a_gradient_that_is_no_number_ends_the_run(local):
     with torch.no_grad():
         next(model.parameters())[:] = float("nan")
     with pytest.raises(UserError, match="step 1 is not finite"):
-        training.step([rows_of(patients_of(local)[1], 0)])
+        training.step([list(Rows(patients_of(local)[1], 0))])

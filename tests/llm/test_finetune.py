@@ -69,6 +69,17 @@ def test_frozen_blocks_computed_once_change_nothing_but_the_time(toy_lm, tmp_pat
     assert calls.count("anew") > 10
 
 
+def test_a_part_of_an_epoch_is_as_many_steps(local, tmp_path, monkeypatch):
+    from transformers import Trainer
+
+    real, steps = Trainer.training_step, []
+    monkeypatch.setattr(Trainer, "training_step", lambda *args, **kw: steps.append(1) or real(*args, **kw))
+    examples = [Example.language(local.encode("Takes aspirin."))] * 16  # eight steps
+    report = finetune(local.model, examples, examples, Schedule(1e-3, 0.375, 2), tmp_path, seed=0)
+    assert len(steps) == 3
+    assert report["best_dev_loss"] is not None
+
+
 def test_the_best_epoch_is_kept_and_an_interrupted_run_goes_on(local, toy_lm, tmp_path):
     from transformers import Trainer
 

@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from scripts.notes.errors import UserError
-from scripts.notes.jsonl import read_notes, write_notes
+from scripts.notes.jsonl import NotesFile, read_notes, write_notes
 from scripts.notes.note import Note, Span
 
 TEXTS = st.text(st.characters(codec="utf8", exclude_characters="\x00"), min_size=1, max_size=30).filter(str.strip)
@@ -17,7 +17,7 @@ def test_what_is_written_is_read(tmp_path_factory, texts, spans):
     path = tmp_path_factory.mktemp("jsonl") / "notes.jsonl"
     notes = [Note(str(i), text, spans, {"patient": f"p{i}"}) for i, text in enumerate(texts)]
     assert write_notes(path, notes) == len(notes)
-    assert list(read_notes(path)) == notes
+    assert list(read_notes(path)) == list(NotesFile(path)) == notes
 
 
 SPAN = b'{"start": %d, "end": %d, "label": "X"}'
@@ -51,9 +51,56 @@ def test_a_bad_line_is_named_and_not_quoted(tmp_path, line, reason):
         list(read_notes(path))
     assert str(error.value).startswith("notes.jsonl:3: ")
     assert "secret" not in str(error.value)
+    with pytest.raises(UserError) as at_once:
+        NotesFile(path)
+    assert str(at_once.value) == str(error.value)
 
 
 def test_bom_line_ends_and_ids(tmp_path):
     path = tmp_path / "n.jsonl"
     path.write_bytes('\ufeff{"text": "a\\u2028b"}\r\n{"text": "c\u2028d", "meta": {"id": "x"}}\r\n'.encode())
     assert [(note.id, note.text) for note in read_notes(path)] == [("n-1", "a\u2028b"), ("x", "c\u2028d")]
+
+
+LINES = (
+    '\ufeff{"text": "one"}\r\n'
+    "\n \u00a0\n"
+    '{"text": "tv\u2028\u00e5", "spans": [{"start": 3, "end": 4, "label": "X"}], "meta": {"patient": "P"}}\n'
+    '{"text": "drei", "id": "z", "identifiers": [{"start": 0, "end": 4, "label": "NAME"}]}'
+)
+
+
+@pytest.fixture
+def path(tmp_path):
+    (tmp_path / "n.jsonl").write_bytes(LINES.encode())
+    return tmp_path / "n.jsonl"
+
+
+def test_a_notes_file_is_the_list_of_its_notes_from_any_place(path):
+    notes, file = list(read_notes(path)), NotesFile(path)
+    assert [note.id for note in notes] == ["n-1", "n-4", "z"]
+    assert len(file) == 3 and list(file) == list(file) == notes
+    assert [file[i] for i in (2, 0, 1, -1)] == [notes[i] for i in (2, 0, 1, -1)]
+    with pytest.raises(IndexError):
+        file[3]
+
+
+def test_a_notes_file_that_is_not_there_or_empty(tmp_path):
+    with pytest.raises(UserError, match="does not exist"):
+        NotesFile(tmp_path / "none.jsonl")
+    (tmp_path / "n.jsonl").write_bytes(b"\n")
+    assert list(NotesFile(tmp_path / "n.jsonl")) == []
+
+
+def test_a_file_that_changes_is_not_read_on(path):
+    file = NotesFile(path)
+    write_notes(path, [Note("other", "secret")])
+    for read in (lambda: file[0], lambda: list(file)):
+        with pytest.raises(UserError, match=r"n\.jsonl has changed"):
+            read()
+
+
+def test_spooled_notes_come_back_even_the_same_one_twice(path, tmp_path):
+    notes = [*read_notes(path), *read_notes(path)]
+    spooled = NotesFile.spooled(tmp_path / "new" / "s.jsonl", iter(notes))
+    assert list(spooled) == notes and spooled[4] == notes[4]

@@ -89,6 +89,8 @@ def test_a_heading_that_is_a_mention_or_meta_value_or_shares_one_is_not_named():
         assert not is_free(heading), heading
     for heading in ("ward round", "plan", "motivo de ingreso", "ada quackenbush x"):
         assert is_free(heading), heading
+    few = ("seen by zebulon", "plan")  # the same of these, with less in memory
+    assert [names_nobody([named], ["genre"], few)(heading) for heading in few] == [False, True]
 
 
 def test_variation_and_spread():
