@@ -138,7 +138,7 @@ HOLDS_NOTHING = {
     "surrogates": lambda notes: make_surrogates("en_GB", {"NAME": "name"})(notes, 0),
     "mentions": lambda notes: make_mentions(["DRUG"], "assets/lists/en.yml")(notes, 0),
     "sections": lambda notes: make_sections(share=0.3)(notes, 0),
-    "a tagged view": lambda notes: causal_lm.tag_canaries(notes, ["DRUG"]),
+    "a tagged view": lambda notes: causal_lm.tag_canaries(notes, ["DRUG"], notes),
 }
 
 
