@@ -23,6 +23,7 @@ def test_arms_run_in_turn():
 def test_the_interval_is_students():
     # mean 2, standard error 1 / sqrt(3), t of 2 degrees of freedom 4.303
     assert interval([1.0, 2.0, 3.0]) == pytest.approx((2 - 4.303 / 3**0.5, 2 + 4.303 / 3**0.5), abs=1e-3)
+    assert interval([2.0, 2.0]) == (2.0, 2.0)
     assert interval([1.0]) is None
 
 
