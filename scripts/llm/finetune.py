@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from scripts.llm.frozen import HIDDEN, frozen_blocks_once
+from scripts.llm.frozen import HIDDEN, STEP, frozen_blocks_once
 from scripts.llm.local import has_bf16, padded_width
 
 if TYPE_CHECKING:
@@ -232,7 +232,7 @@ class _Collator:
     def __call__(self, rows: list[Row]) -> dict[str, "torch.Tensor"]:
         import torch
 
-        width = padded_width(max(len(r["input_ids"]) for r in rows))
+        width = padded_width(max(len(r["input_ids"]) for r in rows), STEP)
 
         def padded(key: str, value: int) -> "torch.Tensor":
             return torch.tensor([r[key] + [value] * (width - len(r[key])) for r in rows])
