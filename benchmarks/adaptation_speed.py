@@ -62,7 +62,7 @@ class Training:
         return self.schedule.n_epochs * sum(len(example.ids) for example in self.examples)
 
 
-def main(n_steps: int = typer.Option(4, help="Batches of an epoch; an arm has two epochs"), n_repeats: int = 3) -> None:
+def main(n_steps: int = typer.Option(3, help="Batches of an epoch; an arm has two epochs"), n_repeats: int = 3) -> None:
     """Measure all arms in turn and write metrics/bench/adaptation_speed.json."""
     notes = [note.with_spans(None) for note in partition(load_config(CORPUS), read_task(TASK)).private]
     rows = []

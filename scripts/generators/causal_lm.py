@@ -47,6 +47,7 @@ class Writing(Limits):
     A text that reaches MAX_NEW_TOKENS is rejected or, with CUT, ends at its last whole line.
     A batch is drawn with the seed and its number, so that an interrupted run goes on with the same notes. N_WORKERS
     processes draw batches beside each other, each with a model of its own, on its own GPU or its share of the threads.
+    Batches are the same for any number of them; floating point promises the same notes for the same number alone.
     """
 
     prompt: str = "control"
