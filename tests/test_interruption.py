@@ -83,13 +83,18 @@ def test_adapt_and_generate_go_on_after_ctrl_c(tmp_path, toy_lm, notes):
     assert run(adapt) == 0
     assert (out / "model/adapter_config.json").is_file()
 
-    def generate(to):
+    two = tmp_path / "two_workers.cfg"
+    two.write_text(config.read_text().replace("batch_size = 8", "batch_size = 8\nn_workers = 2"))
+
+    def generate(to, config=two):
         return ["scripts.generate", out, notes["private"], to, "--config", config, "--n-notes", 200]
 
     torn, whole = tmp_path / "torn.jsonl", tmp_path / "whole.jsonl"
     assert run(generate(torn), until=tmp_path / "torn.work/batch-00001.json") == 130
     assert not torn.exists()
-    assert run(generate(torn)) == run(generate(whole)) == 0
+    assert (tmp_path / "torn.work/batch-00001.json").is_file()
+    # Two processes write what one does.
+    assert run(generate(torn)) == run(generate(whole, config)) == 0
     assert list(read_notes(torn)) == list(read_notes(whole))
     assert len(list(read_notes(torn))) == 200
 

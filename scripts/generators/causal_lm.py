@@ -1,12 +1,12 @@
 """Notes written by a causal language model: a pretrained one with LoRA, or one trained from scratch."""
 
-import json
 import random
 import re
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from itertools import chain, count, islice
+from functools import partial
+from itertools import chain, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -26,6 +26,7 @@ from scripts.generators.pretraining import Pretraining, pretrain, read_public
 from scripts.generators.slots import Slots, read_lists, slot_of
 from scripts.generators.stages import Stages
 from scripts.generators.tags import TAGGED, read_tags, tag_canaries, tag_end, write_tags
+from scripts.generators.workers import Drawer, Workers, draw_ahead
 from scripts.generators.written import Intake, Written
 from scripts.llm.dp import Privacy, finetune_privately
 from scripts.llm.finetune import Example, Lora, Schedule, add_lora, finetune
@@ -33,7 +34,6 @@ from scripts.llm.local import LocalModel, Sampling, device_of, load_causal_lm
 from scripts.llm.tokens import ExampleFile, token_ids
 from scripts.notes.canaries import Spotter, end_of, is_canary
 from scripts.notes.errors import UserError
-from scripts.notes.files import write_json
 from scripts.notes.lazy import Joined, Mapped
 from scripts.notes.note import Note
 
@@ -50,7 +50,9 @@ class Writing(Limits):
     PROMPT "control" starts from a prefix of the meta KEYS, "opening" from the first N_WORDS words of a private note:
     what these hold of a patient is among the identifiers that the gate looks for; what a holdout note holds is not.
     A text that reaches MAX_NEW_TOKENS is rejected or, with CUT, ends at its last whole line.
-    A batch is drawn with the seed and its number, so that an interrupted run goes on with the same notes.
+    A batch is drawn with the seed and its number, so that an interrupted run goes on with the same notes. N_WORKERS
+    processes draw batches beside each other, each with a model of its own, on its own GPU or its share of the threads.
+    Batches are the same for any number of them; floating point promises the same notes for the same number alone.
     """
 
     prompt: str = "control"
@@ -61,6 +63,7 @@ class Writing(Limits):
     max_new_tokens: int = 400
     cut: bool = False
     batch_size: int = 50
+    n_workers: int = 1
     max_attempts: float = 5.0  # drawn texts per note wanted, before giving up
 
 
@@ -153,36 +156,31 @@ class CausalLM:
         """
         if not (out / "model").is_dir():
             raise UserError(f"no adapted generator in {out}", "Run the `adapt` step first")
-        model: LocalModel | None = None
         shown = self._shown(notes, seed, work / "stages")
         requests, slots, rng = self._requests(shown, seed), self._slots(shown), random.Random(seed)
         spotter = self._spotter(canaries, slots)
         texts = Mapped(lambda note: slots.empty(note) if slots else note.text, notes)
         intake = Intake(spotter, Filter(self.writing, texts, seed))
-        n_drawn = 0
-        for number in count():
+
+        def size_after(n_coming: int) -> int:
             # A little more than what is missing: one more batch costs as many steps as a full one.
-            size = min(self.writing.batch_size, 8 + int(1.2 * (n_notes - len(intake.notes))))
-            n_drawn += size
-            if n_drawn > 100 + n_notes * self.writing.max_attempts:
-                break
-            batch = list(islice(requests, size))
-            path = work / f"batch-{number:05}.json"
-            if not path.is_file():
-                model = model or self._adapted(out, gpu_id)
-                write_json(path, self._draw(model, batch, seed * 100_003 + number))
-            for request, (text, finish_reason) in zip(batch, json.loads(path.read_text("utf8")), strict=True):
-                text = (request.opening + text).strip()
-                text, spans, fault = read_tags(text, self.tags) if self.tags else (text, None, None)
-                if not intake.is_fit(text, finish_reason, fault, request.meta):
-                    continue
-                intake.faults["cut"] += finish_reason == "cut"
-                text, spans = slots.fill(text, rng) if slots else (text, spans)
-                intake.keep(text, spans, request.meta)
-                if len(intake.notes) == n_notes:
-                    written = intake.written()
-                    return replace(written, notes=list(self.finish(written.notes, seed)))
-            on_progress(len(intake.notes))
+            return min(self.writing.batch_size, 8 + int(1.2 * (n_notes - len(intake.notes) - n_coming)))
+
+        sizes = (size_after, self.writing.batch_size, 100 + n_notes * self.writing.max_attempts)
+        with self._workers(out, gpu_id) as workers:
+            for batch, drawn in draw_ahead(workers, requests, work, seed, *sizes):
+                for request, (text, finish_reason) in zip(batch, drawn, strict=True):
+                    text = (request.opening + text).strip()
+                    text, spans, fault = read_tags(text, self.tags) if self.tags else (text, None, None)
+                    if not intake.is_fit(text, finish_reason, fault, request.meta):
+                        continue
+                    intake.faults["cut"] += finish_reason == "cut"
+                    text, spans = slots.fill(text, rng) if slots else (text, spans)
+                    intake.keep(text, spans, request.meta)
+                    if len(intake.notes) == n_notes:
+                        written = intake.written()
+                        return replace(written, notes=list(self.finish(written.notes, seed)))
+                on_progress(len(intake.notes))
         raise UserError(
             f"only {len(intake.notes)} of {n_notes} notes were fit ({dict(intake.faults)})",
             "Adapt for longer, or raise max_new_tokens, max_attempts or a limit in the generator's config",
@@ -273,6 +271,10 @@ class CausalLM:
         """A spotter of the ends of CANARIES as the model was shown them."""
         ends = {canary.id: end_of(canary) for canary in canaries}
         return Spotter({id: slots.empty(Note(id, end)) if slots else end for id, end in ends.items()})
+
+    def _workers(self, out: Path, gpu_id: int) -> Workers:
+        alone = replace(self, stages=Stages())  # requests are all that a worker needs to know of the notes
+        return Workers(self.writing.n_workers, Drawer(partial(alone._adapted, out), alone._draw, gpu_id))
 
     def _draw(self, model: LocalModel, batch: Sequence[Request], seed: int) -> list[tuple[str, str]]:
         """The text and the finish_reason of each request of BATCH, its passages one below the other."""

@@ -3,9 +3,11 @@
 Attention of one new token a row: PyTorch's own kernel takes as long for one query as for a block of them, after the
 keys were copied for every head of the group that shares them: nine tenths of the time of a step on 64 notes of 400
 tokens. Output layer at the last token of each prompt: on a slice that is not contiguous PyTorch copies its weights once
-a row, a third of the time of a batch.
+a row, a third of the time of a batch. Linear layers: before each product PyTorch copies their weights into the order
+that the product reads them in, a sixth of its time for 64 rows and two fifths for 8.
 """
 
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -13,10 +15,17 @@ if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
 NAME = "clinical_decoding"
+MAX_BYTES = 2 << 30  # of the weights of linear layers: a larger model does without a second copy in memory
+ROWS = 64  # that weights are ordered for; they serve any number
 
 
 def decode_without_copies(model: "PreTrainedModel") -> None:
-    """Let MODEL decode with `attend`, where it uses PyTorch's attention, and its output layer see contiguous rows."""
+    """Let MODEL decode with `attend`, where it uses PyTorch's attention, and its output layer see contiguous rows.
+
+    Its linear layers keep a copy of their weights in the order that products read them in. In bfloat16 the results are
+    those of PyTorch's own, bit for bit; in 32 bits sums are taken in another order.
+    """
+    import torch
     from transformers import AttentionInterface
     from transformers.masking_utils import AttentionMaskInterface, sdpa_mask
 
@@ -25,6 +34,38 @@ def decode_without_copies(model: "PreTrainedModel") -> None:
         AttentionMaskInterface.register(NAME, sdpa_mask)
         model.config._attn_implementation = NAME
     model.get_output_embeddings().register_forward_pre_hook(lambda layer, inputs: (inputs[0].contiguous(),))
+    linear = [module for module in model.modules() if type(module) is torch.nn.Linear]
+    if torch.backends.mkldnn.is_available() and sum(layer.weight.nbytes for layer in linear) <= MAX_BYTES:
+        for layer in linear:
+            layer.__class__ = _ordered_linear_class()
+
+
+@cache
+def _ordered_linear_class() -> "type[torch.nn.Linear]":
+    import torch
+
+    class OrderedLinear(torch.nn.Linear):
+        """A linear layer that orders its weights once, and again after they have changed; training is as ever."""
+
+        def forward(self, rows: torch.Tensor) -> torch.Tensor:
+            weight, kind = self.weight, self.weight.device.type
+            if (
+                kind != "cpu"
+                or rows.dtype != weight.dtype
+                or torch.is_grad_enabled()
+                or torch.is_autocast_enabled(kind)
+            ):
+                return super().forward(rows)
+            state = (weight.data_ptr(), weight._version)
+            if self.__dict__.get("state") != state:
+                self.state, self.ordered = state, torch.ops.mkldnn._reorder_linear_weight(weight, ROWS)
+            return torch.ops.mkldnn._linear_pointwise(rows, self.ordered, self.bias, "none", [], "")
+
+        def __getstate__(self) -> dict[str, Any]:
+            # What is ordered cannot be copied; a copy orders its own.
+            return {key: value for key, value in self.__dict__.items() if key not in ("state", "ordered")}
+
+    return OrderedLinear
 
 
 def attend(

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from scripts.llm.frozen import frozen_blocks_once
+from scripts.llm.frozen import STEP, frozen_blocks_once
 from scripts.llm.local import has_bf16, padded_width
 from scripts.llm.rows import HIDDEN, Row, Rows, lengths_of
 
@@ -239,7 +239,7 @@ class Collator:
     def __call__(self, rows: Sequence[Row]) -> dict[str, "torch.Tensor"]:
         import torch
 
-        width = padded_width(max(len(r["input_ids"]) for r in rows))
+        width = padded_width(max(len(r["input_ids"]) for r in rows), STEP)
 
         def padded(key: str, value: int) -> "torch.Tensor":
             return torch.tensor([r[key] + [value] * (width - len(r[key])) for r in rows])

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
 MAX_BYTES = 1 << 30  # of all such tensors together; a larger corpus computes the blocks anew in each epoch
 BATCH = 16
+STEP = 16  # batches in training are padded to a multiple of so many tokens: few shapes, and little padding
 
 
 @contextmanager
@@ -78,7 +79,7 @@ def _compute(model: "PreTrainedModel", first: "torch.nn.Module", groups: Sequenc
         for start in range(0, len(order), BATCH):
             places = order[start : start + BATCH]
             batch = [rows[i] for rows, i in places]
-            width = padded_width(len(batch[-1]["input_ids"]))
+            width = padded_width(len(batch[-1]["input_ids"]), STEP)
             ids = torch.tensor([row["input_ids"] + [0] * (width - len(row["input_ids"])) for row in batch])
             mask = torch.tensor([[1] * len(r["input_ids"]) + [0] * (width - len(r["input_ids"])) for r in batch])
             with (

@@ -33,10 +33,14 @@ class Sampling:
 
 @dataclass(frozen=True)
 class Completion:
-    """The TEXT that a model wrote after a prompt, and whether it ended by itself or at the limit."""
+    """The TEXT that a model wrote after a prompt, and whether it ended by itself or at the limit.
+
+    N_TOKENS were written, the one that ends a text included.
+    """
 
     text: str
     finish_reason: str  # "stop" or "length", as in OpenAI's API
+    n_tokens: int
 
 
 class LocalModel:
@@ -202,7 +206,10 @@ def _continue(local: LocalModel, prompts: list[list[int]], sampling: Sampling, s
             tokens = tokens[:, None]
             mask = torch.cat([mask, mask.new_ones(len(rows), 1)], dim=1)
     texts = local.tokenizer.batch_decode(written, skip_special_tokens=True, clean_up_tokenization_spaces=False)
-    return [Completion(t, "stop" if end else "length") for t, end in zip(texts, ended, strict=True)]
+    return [
+        Completion(text, "stop" if end else "length", len(ids) + end)
+        for text, ids, end in zip(texts, written, ended, strict=True)
+    ]
 
 
 def _n_shared(prompts: list[list[int]]) -> int:

@@ -1,9 +1,10 @@
 import pytest
 import torch
 
+from scripts.llm import finetune as finetune_module
 from scripts.llm import frozen
 from scripts.llm.finetune import Example, Lora, Schedule, add_lora, finetune, loss_of
-from scripts.llm.local import LocalModel
+from scripts.llm.local import LocalModel, load_causal_lm
 
 
 @pytest.fixture
@@ -25,6 +26,31 @@ def test_the_loss_is_transformers_own(local):
         ours = loss_of(local.model, torch.tensor([example.targets]), (), **inputs)
         theirs = local.model(**inputs, labels=torch.tensor([ids])).loss
     assert ours.item() == pytest.approx(theirs.item(), abs=1e-4)
+
+
+@pytest.mark.parametrize("step", [16, 64])
+def test_padding_changes_no_loss_and_no_gradient(toy_lm, monkeypatch, step):
+    model, tokenizer = load_causal_lm(toy_lm)
+    texts = ("Takes aspirin and metformin. Had a CT head in May.", "Had a CT head.")
+    examples = [Example.language(tokenizer(text).input_ids) for text in texts]
+    n_asked = [sum(target != -100 for target in example.targets) for example in examples]
+    model.eval()
+
+    def loss_and_gradient(rows):
+        batch = finetune_module._Collator(0)(finetune_module._rows(rows, 0))
+        loss = loss_of(model, batch.pop("targets"), (), **batch)
+        (gradient,) = torch.autograd.grad(loss, model.get_input_embeddings().weight)
+        return batch["input_ids"].shape[1], loss, gradient
+
+    monkeypatch.setattr(finetune_module, "STEP", 1)
+    alone = [loss_and_gradient([example]) for example in examples]
+    assert [width for width, *_ in alone] == [len(example.ids) for example in examples]
+    monkeypatch.setattr(finetune_module, "STEP", step)
+    width, loss, gradient = loss_and_gradient(examples)
+    assert width % step == 0
+    shares = [n / sum(n_asked) for n in n_asked]
+    assert torch.allclose(loss, sum(share * alone[i][1] for i, share in enumerate(shares)), atol=1e-5)
+    assert torch.allclose(gradient, sum(share * alone[i][2] for i, share in enumerate(shares)), atol=1e-5)
 
 
 def test_choices_are_the_only_competitors(local):

@@ -85,6 +85,7 @@ def test_texts_that_end_at_different_times_are_what_each_prompt_would_write_alon
     done = list(local.complete(MORE, greedy, batch_size=len(MORE)))
     assert [c.text for c in done] == [local.tokenizer.decode(row, clean_up_tokenization_spaces=False) for row in cut]
     assert [c.finish_reason for c in done] == ["stop" if end in row else "length" for row in rows]
+    assert [c.n_tokens for c in done] == [row.index(end) + 1 if end in row else 24 for row in rows]
 
 
 def test_a_text_that_has_ended_writes_nothing_more_while_its_batch_goes_on(toy_lm, monkeypatch):

@@ -1,17 +1,20 @@
 import pytest
 import torch
 
-from scripts.llm.loss import CHUNK, linear_cross_entropy
+from scripts.llm import loss
+from scripts.llm.loss import linear_cross_entropy
 
 
-@pytest.mark.parametrize("n_rows", [1, CHUNK, 2 * CHUNK + 3])
-def test_loss_and_gradients_are_pytorchs_own(n_rows):
+@pytest.mark.parametrize("n_rows", [1, 64, 2 * 64 + 3])
+@pytest.mark.parametrize("n_logits", [64 * 50, 7, loss.LOGITS])  # chunks of 64 rows, of one, of all
+def test_loss_and_gradients_are_pytorchs_own(n_rows, n_logits, monkeypatch):
+    monkeypatch.setattr(loss, "LOGITS", n_logits)
     torch.manual_seed(0)
     hidden, head, wanted = torch.randn(n_rows, 8), torch.randn(50, 8), torch.randint(0, 50, (n_rows,))
     found = []
-    for loss in (linear_cross_entropy, lambda h, w, t: torch.nn.functional.cross_entropy(h @ w.T, t)):
+    for compute in (linear_cross_entropy, lambda h, w, t: torch.nn.functional.cross_entropy(h @ w.T, t)):
         inputs = [hidden.clone().requires_grad_(), head.clone().requires_grad_()]
-        value = loss(*inputs, wanted)
+        value = compute(*inputs, wanted)
         (3 * value).backward()
         found.append((value.detach(), *(x.grad for x in inputs)))
     for ours, theirs in zip(*found, strict=True):
