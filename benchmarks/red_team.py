@@ -144,13 +144,14 @@ def make_notes(recipe: Recipe, private: Sequence[Note], holdout: Sequence[Note],
 
 
 def write_config(recipe: Recipe, path: Path) -> None:
-    """Write scratch_es to PATH, without its stages and with the schedule of RECIPE.
+    """Write scratch_es to PATH, without what keeps identifiers from it and with the schedule of RECIPE.
 
     A generator that recites writes the same note again and again, which counts here; what is equal is rejected all the
     same: it may try more often.
     """
     config = load_config(GENERATOR)
-    config["generator"].pop("stages")
+    for block in ("slots", "stages", "finish"):
+        config["generator"].pop(block)
     config["generator"]["schedule"] |= dict(recipe.schedule)
     config["generator"]["writing"] |= {"max_attempts": 15.0, "near_copy": 2.0}
     path.parent.mkdir(parents=True, exist_ok=True)

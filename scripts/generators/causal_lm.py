@@ -112,6 +112,7 @@ class CausalLM:
         the public texts come first, with checkpoints of their own. What is made of the notes and their tokens, large or
         not, lies in OUT/work beside the checkpoints: no more is in memory than places and counts.
         """
+        self._check_slots(notes)
         work = out / "work"
         steps = self._steps(notes, seed, work / "stages")
         shown = self._tagged(steps[-1][1] if steps else notes)
@@ -185,6 +186,15 @@ class CausalLM:
             f"only {len(intake.notes)} of {n_notes} notes were fit ({dict(intake.faults)})",
             "Adapt for longer, or raise max_new_tokens, max_attempts or a limit in the generator's config",
         )
+
+    def _check_slots(self, notes: Sequence[Note]) -> None:
+        """A UserError if slots would hand on mentions that people marked in NOTES as identifying."""
+        marked = {span.label for note in notes for span in note.identifiers} & set(self.slots)
+        if left := marked - self.stages.replaces:
+            raise UserError(
+                f"[generator] slots would be filled with the {', '.join(sorted(left))} of patients",
+                "Have clinical.surrogates.v1 under [generator.stages] replace these labels, or take them out of slots",
+            )
 
     def _shown(self, notes: Sequence[Note], seed: int, folder: Path | None = None) -> Sequence[Note]:
         steps = self._steps(notes, seed, folder)

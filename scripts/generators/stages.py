@@ -90,6 +90,11 @@ class Stages:
         """Whether a note may in the end hold text of several patients."""
         return any(map(_mixes, self.stages))
 
+    @property
+    def replaces(self) -> set[str]:
+        """The labels of personal data that no note has afterwards but on surrogates."""
+        return self._replaced_before(len(self.stages))
+
     def _replaced_before(self, number: int) -> set[str]:
         return {label for stage in self.stages[:number] for label in getattr(stage, "replaces", ())}
 

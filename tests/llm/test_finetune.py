@@ -5,6 +5,7 @@ from scripts.llm import finetune as finetune_module
 from scripts.llm import frozen
 from scripts.llm.finetune import Example, Lora, Schedule, add_lora, finetune, loss_of
 from scripts.llm.local import LocalModel, load_causal_lm
+from scripts.llm.rows import Rows
 
 
 @pytest.fixture
@@ -37,7 +38,7 @@ def test_padding_changes_no_loss_and_no_gradient(toy_lm, monkeypatch, step):
     model.eval()
 
     def loss_and_gradient(rows):
-        batch = finetune_module._Collator(0)(finetune_module._rows(rows, 0))
+        batch = finetune_module.Collator(0)(list(Rows(rows, 0)))
         loss = loss_of(model, batch.pop("targets"), (), **batch)
         (gradient,) = torch.autograd.grad(loss, model.get_input_embeddings().weight)
         return batch["input_ids"].shape[1], loss, gradient
