@@ -75,7 +75,7 @@ def training_of(config: Path, notes: Sequence[Note], n_steps: int) -> Training:
     """The model of the generator CONFIG, and N_STEPS batches of its examples of NOTES, drawn at random."""
     generator = load_generator(config)
     shown = generator._shown(notes, SEED)
-    model, tokenizer = generator._untrained(shown, notes, -1, SEED)
+    model, tokenizer = generator._untrained(shown, notes, generator._slots(shown), -1, SEED)
     schedule = replace(generator.schedule, n_epochs=N_EPOCHS, patience=N_EPOCHS, n_dev=N_DEV)
     examples = list(generator._examples(shown, shown, tokenizer))
     drawn = random.Random(SEED).sample(examples, n_steps * schedule.batch_size + N_DEV)
