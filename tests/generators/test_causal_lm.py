@@ -135,6 +135,42 @@ def test_with_slots_no_mention_is_learned_and_written_notes_say_where_theirs_sta
         assert {("DRUG", drug.lower()), ("PROCEDURE", procedure.lower())} <= known
 
 
+ZOILO = Note("n1", "Zoilo Quiroga, seen in clinic.", (Span(0, 13, "NAME"),), {}, (Span(0, 13, "NAME"),))
+
+
+def test_slots_of_personal_data_are_filled_with_surrogates_and_none_is_written_twice(toy_notes, tmp_path, monkeypatch):
+    writing = WRITING | {"min_words": 2, "near_copy": 2.0, "max_new_tokens": 8}
+    names, shape = {"NAME": "name"}, {"n_layers": 1, "width": 16, "n_heads": 2}
+    stages, finish = (make_stages(make_surrogates("es_ES", names)) for _ in range(2))
+    how = {"vocab_size": 300, **shape, "max_tokens": 64, "slots": ["NAME"]}
+    generator = make_scratch([], {"n_epochs": 1}, writing, stages=stages, finish=finish, **how)
+    notes = [ZOILO, *toy_notes]
+    generator.adapt(notes, toy_notes[:2], tmp_path, 0, -1)
+    tokenizer = LocalModel(str(tmp_path / "model")).tokenizer
+    assert len(tokenizer("<NAME>").input_ids) == 1  # nothing to spell
+    (filler,) = {
+        shown.mention(span) for shown in generator._shown(notes, 0) for span in shown.spans if span.label == "NAME"
+    }
+    assert filler != "Zoilo Quiroga"
+    monkeypatch.setattr(
+        CausalLM,
+        "_draw",
+        lambda self, model, batch, seed: [(f"{i}. <NAME>, seen.", "stop") for i, _ in enumerate(batch)],
+    )
+    written, _ = write(generator, tmp_path, notes, 6, 0, tmp_path / "work")
+    found = [note.mention(span) for note in written for span in note.spans]
+    assert len(found) == 6 and len(set(found)) > 3
+    assert not {"Zoilo Quiroga", filler} & set(found)
+    assert [note.text for note in written] == [f"{i}. {name}, seen." for i, name in enumerate(found)]
+
+
+def test_slots_that_would_hand_on_marked_identifiers_are_refused(toy_lm, tmp_path):
+    generator = make_pretrained(toy_lm, [], {"n_epochs": 1}, WRITING, lora={"r": 2}, slots=["NAME"])
+    with pytest.raises(UserError, match="filled with the NAME of patients"):
+        generator.adapt([ZOILO], [ZOILO], tmp_path, 0, -1)
+    assert not any(tmp_path.iterdir())
+
+
 LABELS = ["DRUG", "PROCEDURE"]
 
 

@@ -31,6 +31,14 @@ def test_a_layer_has_the_weights_that_the_rule_counts():
     assert n_weights - n_embeddings - n_norms == 2 * 13 * 128**2
 
 
+def test_what_is_whole_is_one_token_and_comes_back_as_it_was():
+    tokenizer = new_tokenizer(["seen in clinic"], 300, ["<NAME>", "](DRUG)"])
+    text = "Dr <NAME>: [aspirin](DRUG) in clinic"
+    ids = tokenizer(text).input_ids
+    assert [tokenizer.decode([i]) for i in ids if i >= len(tokenizer) - 2] == ["<NAME>", "](DRUG)"]
+    assert tokenizer.decode(ids, skip_special_tokens=True, clean_up_tokenization_spaces=False) == text
+
+
 def test_copies_of_notes_and_canaries_make_no_larger_model(monkeypatch):
     asked = []
     monkeypatch.setattr(scratch, "size_for", lambda n: asked.append(n) or {"n_layers": 1, "width": 32, "n_heads": 1})
