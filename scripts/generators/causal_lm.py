@@ -179,13 +179,20 @@ class CausalLM:
                     text, spans = slots.fill(text, rng) if slots else (text, spans)
                     intake.keep(text, spans, request.meta)
                     if len(intake.notes) == n_notes:
-                        written = intake.written()
-                        return replace(written, notes=list(self.finish(written.notes, seed)))
+                        return self._finished(intake.written(), seed)
                 on_progress(len(intake.notes))
         raise UserError(
             f"only {len(intake.notes)} of {n_notes} notes were fit ({dict(intake.faults)})",
             "Adapt for longer, or raise max_new_tokens, max_attempts or a limit in the generator's config",
         )
+
+    def _finished(self, written: Written, seed: int) -> Written:
+        notes = list(self.finish(written.notes, seed))
+        if len(notes) != len(written.notes):
+            raise UserError(
+                f"[generator.finish] makes {len(notes)} of {len(written.notes)} notes", "Set copies = 1, and drop none"
+            )
+        return replace(written, notes=notes)
 
     def _check_slots(self, notes: Sequence[Note]) -> None:
         """A UserError if slots would hand on mentions that people marked in NOTES as identifying."""
