@@ -32,6 +32,9 @@ def main(
     settings = {**load_config(config), "n_notes": n_notes}
     inputs = {"generator": generator / "manifest.json", "private": private} | inputs_named_in(settings)
     inputs |= {"canaries": canaries} if canaries else {}
+    if is_current(synthetic, inputs, settings, seed) and (report is None or report.is_file()):
+        msg.good("The synthetic notes are up to date", synthetic)
+        return
     plants = planted(read_notes(canaries)) if canaries else []
     work = synthetic.with_suffix(".work")
     if not is_current(work, inputs, settings, seed):

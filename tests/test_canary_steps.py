@@ -111,6 +111,17 @@ def test_generate_counts_the_canaries_and_is_prompted_by_none(recorder, paths, c
     assert "1 of 2 canaries were recited" in capsys.readouterr().out
 
 
+def test_notes_that_are_there_are_not_written_again_unless_something_has_changed(recorder, paths, capsys):
+    run_adapt(paths, "canaries")
+    run_generate(paths, "canaries")
+    recorder.prompted = None
+    run_generate(paths, "canaries")
+    assert recorder.prompted is None and "up to date" in capsys.readouterr().out
+    paths["config"].write_text("[generator]\nx = 2\n")
+    run_generate(paths, "canaries")
+    assert recorder.prompted == ["p1"]
+
+
 def test_generate_reports_what_was_asked_for_and_rejected_if_it_is_told_where(recorder, paths, tmp_path):
     run_adapt(paths, "canaries")
     run_generate(paths, "canaries")
