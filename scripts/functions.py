@@ -14,7 +14,7 @@ import scripts.annotators.teacher
 import scripts.annotators.verify
 import scripts.annotators.vote
 import scripts.annotators.written
-import scripts.generators.causal_lm
+import scripts.generators.causal_lm_configs
 import scripts.generators.drop_near_duplicates
 import scripts.generators.endpoint_writer
 import scripts.generators.mentions

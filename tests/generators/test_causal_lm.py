@@ -3,7 +3,8 @@ from dataclasses import replace
 import pytest
 
 from scripts.generators import causal_lm
-from scripts.generators.causal_lm import CausalLM, _cut, make_pretrained, make_scratch
+from scripts.generators.causal_lm import CausalLM, _cut
+from scripts.generators.causal_lm_configs import make_pretrained, make_scratch
 from scripts.generators.stages import make_stages
 from scripts.generators.surrogates import make_surrogates
 from scripts.llm.local import LocalModel

@@ -10,7 +10,7 @@ from opacus.accountants import RDPAccountant
 
 from scripts import adapt
 from scripts.generators import causal_lm, scratch
-from scripts.generators.causal_lm import make_pretrained, make_scratch
+from scripts.generators.causal_lm_configs import make_pretrained, make_scratch
 from scripts.generators.guarantee import outside_guarantee
 from scripts.generators.load import load_generator
 from scripts.generators.pretraining import read_public

@@ -7,7 +7,8 @@ import torch
 from transformers import Trainer
 
 from scripts.generators import pretraining
-from scripts.generators.causal_lm import CausalLM, make_pretrained, make_scratch
+from scripts.generators.causal_lm import CausalLM
+from scripts.generators.causal_lm_configs import make_pretrained, make_scratch
 from scripts.generators.pretraining import read_public
 from scripts.llm.local import LocalModel
 from scripts.notes.errors import UserError

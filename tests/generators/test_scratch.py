@@ -3,7 +3,7 @@
 import pytest
 
 from scripts.generators import scratch
-from scripts.generators.causal_lm import make_scratch
+from scripts.generators.causal_lm_configs import make_scratch
 from scripts.generators.scratch import new_model, new_tokenizer, size_for
 from scripts.notes.errors import UserError
 from scripts.notes.note import Note

@@ -11,7 +11,7 @@ import psutil
 import pytest
 import torch
 
-from scripts.generators.causal_lm import make_pretrained
+from scripts.generators.causal_lm_configs import make_pretrained
 from scripts.generators.workers import Drawer, Workers, draw_ahead, gpu_of, share_of
 from scripts.notes.errors import UserError
 
