@@ -50,9 +50,26 @@ def run(work: Coroutine[Any, Any, T]) -> T:
         try:
             asyncio.get_running_loop()
         except RuntimeError:
-            return _loop().run_until_complete(work)
+            return _complete(work)
         with ThreadPoolExecutor(1) as thread:  # in a notebook this thread runs another loop already
-            return thread.submit(_loop().run_until_complete, work).result()
+            return thread.submit(_complete, work).result()
+
+
+def _complete(work: Coroutine[Any, Any, T]) -> T:
+    loop = _loop()
+    task = loop.create_task(work)
+    try:
+        try:
+            return loop.run_until_complete(task)
+        except RuntimeError:
+            if task.done():
+                raise
+            # Ctrl-C between the end of an earlier call and the loop's stop has left the stop for this one.
+            return loop.run_until_complete(task)
+    except BaseException:
+        if not task.cancel() and not task.cancelled():
+            task.exception()  # its caller hears of the interrupt itself
+        raise
 
 
 def call_off(tasks: Sequence["asyncio.Task[Any]"]) -> None:
@@ -75,5 +92,12 @@ async def _ended(tasks: Sequence["asyncio.Task[Any]"]) -> None:
 @cache
 def _loop() -> PausingLoop:
     loop = PausingLoop()
+    loop.set_exception_handler(_report)
     atexit.register(loop.close)
     return loop
+
+
+def _report(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    """As the loop does by itself, but nothing of Ctrl-C, which some task was the first to meet."""
+    if not isinstance(context.get("exception"), KeyboardInterrupt):
+        loop.default_exception_handler(context)

@@ -1,5 +1,8 @@
 import asyncio
+import gc
 import time
+
+import pytest
 
 from scripts.llm.loop import PausingLoop, now, run
 
@@ -38,3 +41,43 @@ def test_a_timer_that_was_due_in_the_pause_gives_way_to_what_has_come():
     loop.run_until_complete(asyncio.sleep(0.06))
     assert due
     loop.close()
+
+
+def test_ctrl_c_between_the_end_of_a_call_and_the_loop_s_stop_stops_no_later_call():
+    def interrupt():
+        raise KeyboardInterrupt
+
+    async def interrupted():
+        asyncio.get_running_loop().call_soon(interrupt)  # this returns first, and the loop stops only afterwards
+
+    async def slow():
+        for _ in range(5):
+            await asyncio.sleep(0)
+        return 2
+
+    with pytest.raises(KeyboardInterrupt):
+        run(interrupted())
+    assert [run(slow()), run(slow())] == [2, 2]
+
+
+def test_a_task_that_meets_ctrl_c_says_nothing_of_it_and_the_loop_goes_on(caplog):
+    async def meet():
+        raise KeyboardInterrupt
+
+    async def start():
+        await asyncio.gather(asyncio.create_task(meet()))
+
+    with pytest.raises(KeyboardInterrupt):
+        run(start())
+    gc.collect()
+    assert run(asyncio.sleep(0, "on")) == "on"
+    assert not caplog.records
+
+
+def test_an_error_of_the_work_is_raised_once(caplog):
+    async def fail():
+        raise RuntimeError("of the work")
+
+    with pytest.raises(RuntimeError, match="of the work"):
+        run(fail())
+    assert not caplog.records
