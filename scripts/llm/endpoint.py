@@ -11,6 +11,7 @@ import random
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
@@ -94,10 +95,13 @@ class Endpoint:
         self.usage, self.budget = Usage(), Budget()
         self.watch: Callable[[], None] = lambda: None
         self._is_open = False
+        self._refusal: UserError | None = None
+        self._stopped = asyncio.Event()  # by the refusal
 
     def __call__(self, prompts: Iterable[Iterable[Any]]) -> Iterable[Iterable[Any]]:
         """Answers to PROMPTS in their order; as many are on their way as the limits allow, and few more are read."""
         self._open()
+        self._refusal, self._stopped = None, asyncio.Event()
         waiting: deque[list[asyncio.Task[Answer]]] = deque()
         try:
             for doc in prompts:
@@ -108,6 +112,10 @@ class Endpoint:
                     yield _first(waiting)
             while waiting:
                 yield _first(waiting)
+        except UserError:
+            if self._refusal:  # of this key or model; what else is on its way is answered, and paid for
+                run(_end([task for asked in waiting for task in asked]))
+            raise
         finally:
             # An error, or a caller who wants no more: nothing goes on being sent, or paid for.
             if waiting:
@@ -194,6 +202,7 @@ class Endpoint:
         for tries in count(1):
             await self._limit.take()
             try:
+                self._check_refusal()
                 async with self.budget.hold(self._most(prompt)) as bill:
                     sent_at = now()
                     answer, fault, wait = await self._send(prompt, bill)
@@ -213,7 +222,8 @@ class Endpoint:
             if is_alive and (tries >= self.limits.max_tries or self._n_retries > self._most_retries()):
                 raise Unanswered
             self.usage.n_retries += 1
-            await asyncio.sleep(self._wait_s(tries, wait))
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._stopped.wait(), self._wait_s(tries, wait))
         raise AssertionError("unreachable")
 
     def _most(self, prompt: str) -> float:
@@ -269,15 +279,22 @@ class Endpoint:
     def _refused(self, e: "openai.APIStatusError", sent_at: float) -> tuple[dict[str, Any] | None, str, float | None]:
         """What an HTTP error means: an answer after all, or the fault and how long the server asks to wait."""
         if e.status_code in FATAL:
-            raise UserError(
+            self._refusal = UserError(
                 f"{host_of(self.base_url)} answers {e.status_code} to model {self.name}",
                 f"Check the model's name and the key in {self.api_key_env or 'api_key_env'}",
-            ) from None
+            )
+            self._stopped.set()
+            self._check_refusal()
         if e.status_code in BUSY:
             self._limit.pushed_back(sent_at)
         if e.status_code in AGAIN or e.status_code >= 500:
             return None, str(e.status_code), retry_after(e.response.headers)
         return read_refusal(e), "", None
+
+    def _check_refusal(self) -> None:
+        """Raise what ended this run, if anything did: no further call is sent."""
+        if self._refusal:
+            raise self._refusal from None
 
     def _wait_s(self, tries: int, asked: float | None) -> float:
         """Full jitter (Brooker 2015) on an exponential wait; never less than the server asks for."""

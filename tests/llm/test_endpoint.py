@@ -162,6 +162,19 @@ def test_a_wrong_key_or_model_stops_at_once_and_says_so(endpoint, server, status
     assert len(server.requests) <= 2 * 32
 
 
+def test_a_refusal_waits_for_the_answers_that_are_on_their_way(endpoint, server):
+    answered = []
+    server.answer = lambda prompt: answered.append(prompt) or "answer"
+    server.latency_s = 0.3
+    server.fault = lambda prompt, n: Fault(401) if prompt == "prompt 7" else None  # at once; the others take a while
+    with pytest.raises(UserError, match="answers 401"):
+        ask(endpoint(), PROMPTS)
+    assert 0 < len(answered) < len(PROMPTS)
+    server.fault = lambda prompt, n: None
+    ask(endpoint(), PROMPTS)
+    assert sorted(answered) == sorted(PROMPTS)  # each was paid for once
+
+
 def test_an_answer_that_cannot_be_read_is_asked_for_anew_and_both_stay_in_the_journal(endpoint, server):
     server.answer = lambda prompt: f"answer {server.calls[prompt]}"
     prompt = Prompt("p", "text", (), (), is_readable=lambda answer: answer == "answer 2")
