@@ -8,9 +8,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from scripts.notes.headings import headings_in
 from scripts.notes.near_duplicates import Alike
 from scripts.notes.ngrams import NgramModel
-from scripts.notes.sections import sections_of
 
 ORDER = 4  # characters that the model of a language sees at once
 N_PARTS = 5
@@ -72,7 +72,7 @@ def reason_to_reject(text: str, words: list[str], finish_reason: str, limits: Li
         return "truncated"
     if repeats_itself(words):
         return "loop"
-    sections = sections_of(text)
+    sections = headings_in(text)
     if sum(section.is_empty for section in sections) > limits.max_empty_sections * len(sections):
         return "empty sections"
     return None

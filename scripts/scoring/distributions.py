@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 
+from scripts.notes.headings import Heading
 from scripts.notes.lazy import Mapped
 from scripts.notes.ngrams import words_of
 from scripts.notes.note import Note
-from scripts.notes.sections import Section
 
 N_PATIENTS = 3  # what so many have in common identifies none of them
 N_HEADINGS = 20  # named, the most frequent first
@@ -88,8 +88,8 @@ def naive_bayes(labelled: Iterable[tuple[set[str], str]]) -> Callable[[set[str]]
 
 
 def heading_distribution(
-    private: Sequence[tuple[Note, Sequence[Section]]],
-    synthetic: Sequence[Sequence[Section]],
+    private: Sequence[tuple[Note, Sequence[Heading]]],
+    synthetic: Sequence[Sequence[Heading]],
     may_name: Callable[[str], bool],
 ) -> dict[str, Any]:
     """The share of private and synthetic notes that have each of the most frequent headings, and of sections the rest.
@@ -97,15 +97,15 @@ def heading_distribution(
     Named are headings that three private patients have and that MAY_NAME agrees to. `tvd` compares the sections of both
     sides, with all that is not named as one.
     """
-    shared = shared_by_patients((note.patient, s.heading) for note, sections in private for s in sections)
+    shared = shared_by_patients((note.patient, s.words) for note, sections in private for s in sections)
     sides = {"private": Mapped(itemgetter(1), private), "synthetic": synthetic}
     n_notes = {
-        side: Counter(h for own in group for h in {s.heading for s in own} & shared) for side, group in sides.items()
+        side: Counter(h for own in group for h in {s.words for s in own} & shared) for side, group in sides.items()
     }
     frequent = sorted(filter(may_name, shared), key=lambda heading: (-n_notes["private"][heading], heading))
     named = frequent[:N_HEADINGS]
     of_sections = {
-        side: Counter(s.heading if s.heading in named else RARE for own in group for s in own)
+        side: Counter(s.words if s.words in named else RARE for own in group for s in own)
         for side, group in sides.items()
     }
     return {

@@ -11,11 +11,11 @@ from typing import Any
 
 import numpy as np
 
+from scripts.notes.headings import Heading, headings_in
 from scripts.notes.lazy import Mapped, Picked
 from scripts.notes.near_duplicates import near_duplicates
 from scripts.notes.ngrams import NgramModel, words_of
 from scripts.notes.note import Note
-from scripts.notes.sections import Section, sections_of
 
 from .distributions import (
     control_distributions,
@@ -93,12 +93,12 @@ def _per_note(notes: Sequence[Note], count: Callable[[Note], int]) -> np.ndarray
 
 
 def _sections(sides: Sides, holdout: Sequence[Note], control: Collection[str]) -> dict[str, Any]:
-    sections: dict[str, Sequence[list[Section]]] = {
-        side: Mapped(lambda note: sections_of(note.text), notes) for side, notes in sides.items()
+    sections: dict[str, Sequence[list[Heading]]] = {
+        side: Mapped(lambda note: headings_in(note.text), notes) for side, notes in sides.items()
     }
-    private = Mapped(lambda note: (note, sections_of(note.text)), sides["private"])
+    private = Mapped(lambda note: (note, headings_in(note.text)), sides["private"])
     n_sections = {side: _per_note(group, len) for side, group in sections.items()}
-    shared = shared_by_patients((note.patient, s.heading) for note, own in private for s in own)
+    shared = shared_by_patients((note.patient, s.words) for note, own in private for s in own)
     may_name = names_nobody(chain(sides["private"], holdout), control, shared)
     return {
         "per_note": {side: spread(numbers) for side, numbers in n_sections.items()},

@@ -2,8 +2,8 @@
 
 import pytest
 
+from scripts.notes.headings import Heading
 from scripts.notes.note import Note, Span
-from scripts.notes.sections import Section
 from scripts.scoring.distributions import (
     RARE,
     control_distributions,
@@ -59,8 +59,8 @@ def test_how_often_a_control_value_can_be_told_from_the_text():
     assert recognised(train[:3], {"holdout": asked}, "sex") is None
 
 
-def sections(*headings: str) -> list[Section]:
-    return [Section(heading, False) for heading in headings]
+def sections(*headings: str) -> list[Heading]:
+    return [Heading(heading, False) for heading in headings]
 
 
 def test_headings_of_three_patients_are_named_and_all_others_counted():

@@ -1,4 +1,4 @@
-"""Where the sections of a note begin, as far as its lines show it in any language: by a colon, or by capitals."""
+"""The headings of a note, as far as its lines show them in any language: by a colon, or by capitals."""
 
 import re
 from collections.abc import Iterator
@@ -10,22 +10,22 @@ _NO_LETTERS = re.compile(r"[\W\d_]+")
 
 
 @dataclass(frozen=True)
-class Section:
-    """A section by the words of its heading, in lower case, without digits and marks; and whether nothing is in it."""
+class Heading:
+    """The WORDS of a heading, in lower case, without digits and marks; and whether nothing is in its section."""
 
-    heading: str
+    words: str
     is_empty: bool
 
 
 @dataclass(frozen=True)
-class _Heading:
+class _Line:
     words: str
     by_colon: bool
     has_text: bool  # on the same line
 
 
-def sections_of(text: str) -> list[Section]:
-    """The sections of TEXT, in order.
+def headings_in(text: str) -> list[Heading]:
+    """The headings in TEXT, in order.
 
     A heading is what stands before the first colon of a line, or a line in capitals after a blank line, of six words at
     most. It is empty if nothing, or another bare heading of its kind, comes below it. A heading with text on its line
@@ -33,18 +33,18 @@ def sections_of(text: str) -> list[Section]:
     which is never empty.
     """
     lines = list(_lines(text))
-    sections = []
+    headings = []
     for i, heading in enumerate(lines):
         if heading is None:
             continue
         below = lines[i + 1] if i + 1 < len(lines) else heading
         bare_below = below is not None and not below.has_text and below.by_colon == heading.by_colon
         is_empty = i > 0 and not heading.has_text and bare_below
-        sections.append(Section(heading.words, is_empty))
-    return sections
+        headings.append(Heading(heading.words, is_empty))
+    return headings
 
 
-def _lines(text: str) -> Iterator[_Heading | None]:
+def _lines(text: str) -> Iterator[_Line | None]:
     """For each line of TEXT that is not blank its heading, or None."""
     after_blank = True
     for line in text.splitlines():
@@ -53,7 +53,7 @@ def _lines(text: str) -> Iterator[_Heading | None]:
         after_blank = not line.strip()
 
 
-def _heading_of(line: str, after_blank: bool) -> _Heading | None:
+def _heading_of(line: str, after_blank: bool) -> _Line | None:
     match = _COLON.match(line)
     by_colon = match is not None
     words = _NO_LETTERS.sub(" ", match[1] if match else line).split()
@@ -62,4 +62,4 @@ def _heading_of(line: str, after_blank: bool) -> _Heading | None:
     if not by_colon and not (after_blank and line.isupper() and len("".join(words)) > 2):
         return None
     has_text = by_colon and bool(match[2].strip(" \t*_"))
-    return _Heading(" ".join(words).casefold(), by_colon, has_text)
+    return _Line(" ".join(words).casefold(), by_colon, has_text)
