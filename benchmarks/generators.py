@@ -121,17 +121,12 @@ def run(cell: Cell, generator: str, parts: Parts, seed: int, scored: str) -> Run
     """All steps for CELL with GENERATOR on PARTS in a folder of their own; the scored notes are called SCORED there."""
     folder = FOLDER / f"{scored}-{cell.share:.0%}" / str(seed)
     made = folder / f"{generator}-{cell.n_notes}"
-    teach_ner(parts, folder, seed)
+    taught = folder / "annotator" / "teacher"
+    write_parts(parts, folder)
+    teach_ner(folder, seed)
     write_released(cell, generator, folder, made, seed)
-    learn(folder, made, seed)
-    systems = {"student": made / "ner" / "model-best", "upper_bound": folder / "annotator" / "teacher"}
-    scheme, nlp = read_task(TASK), blank(LANG)
-    golds = list(scheme.restrict(parts.scored))
-    counts = {}
-    for name, path in systems.items():
-        found = {note.id: note for note in predict(load_annotator(path), golds)} if path.is_dir() else {}
-        found = {note.id: found.get(note.id, note.with_spans(())) for note in golds}
-        counts[name] = count_notes(golds, found, list(scheme.labels), nlp)
+    learn(made, taught, seed)
+    counts = {"student": score(made / "ner" / "model-best", parts), "upper_bound": score(taught, parts)}
     verdict = json.loads((made / "audit.json").read_text("utf8"))
     copied = next(check["figures"] for check in verdict["checks"] if check["id"] == "G2")
     n = verdict["counts"]
@@ -144,12 +139,16 @@ def run(cell: Cell, generator: str, parts: Parts, seed: int, scored: str) -> Run
     )
 
 
-def teach_ner(parts: Parts, folder: Path, seed: int) -> None:
-    """Write PARTS to FOLDER and teach the teacher, which is the upper bound, too."""
+def write_parts(parts: Parts, folder: Path) -> None:
+    """Write PARTS to FOLDER, but for the scored notes."""
     write_notes(folder / "learned.jsonl", parts.learned)
     write_notes(folder / "chosen.jsonl", parts.chosen)
     write_notes(folder / "control.jsonl", parts.control)
     write_notes(folder / "gold.jsonl", ())  # for the gate: nobody's, as MEDDOCAN's dev notes are public
+
+
+def teach_ner(folder: Path, seed: int) -> None:
+    """Teach the teacher, which is the upper bound, too, on the parts in FOLDER."""
     teach.main(
         folder / "learned.jsonl",
         folder / "chosen.jsonl",
@@ -193,12 +192,11 @@ def write_released(cell: Cell, generator: str, folder: Path, made: Path, seed: i
         print(e.what)
 
 
-def learn(folder: Path, made: Path, seed: int) -> None:
-    """Label the released notes of MADE with the teacher of FOLDER, and train the student on them."""
+def learn(made: Path, taught: Path, seed: int) -> None:
+    """Label the released notes of MADE with the teacher TAUGHT, and train the student on them."""
     released = made / "released.jsonl"
     if not released.is_file() or (made / "ner" / "model-best").is_dir():
         return
-    taught = folder / "annotator" / "teacher"
     config = load_config(ANNOTATOR, {"vars.model": str(taught)})
     config.to_disk(made / "annotator.cfg")
     annotate.main(
@@ -220,16 +218,25 @@ def learn(folder: Path, made: Path, seed: int) -> None:
     train_pipeline(NER, made / "ner", use_gpu=-1, overrides=paths | {"nlp.lang": LANG, "system.seed": seed})
 
 
+def score(pipeline: Path, parts: Parts) -> np.ndarray:
+    """The counts of PIPELINE on the scored notes of PARTS; of one that was never trained, those of no entities."""
+    scheme = read_task(TASK)
+    golds = list(scheme.restrict(parts.scored))
+    found = {note.id: note for note in predict(load_annotator(pipeline), golds)} if pipeline.is_dir() else {}
+    found = {note.id: found.get(note.id, note.with_spans(())) for note in golds}
+    return count_notes(golds, found, list(scheme.labels), blank(LANG))
+
+
 def rows_of(name: str, cell: Cell, runs: Sequence[Run], seeds: Sequence[int]) -> list[Row]:
     """Token and strict F1 of both systems and their ratios, then what passed the gate and what of train was in it."""
     n_notes, shown = next(iter(runs[0].counts.values())).shape[0], ",".join(map(str, seeds))
     rows = []
     for measure, target in (("token", cell.token_target), ("strict", cell.strict_target)):
-        f1 = {system: _f1([r.counts[system] for r in runs], measure) for system in ("student", "upper_bound")}
+        f1 = {system: f1_of([r.counts[system] for r in runs], measure) for system in ("student", "upper_bound")}
         for system, found in f1.items():
-            rows.append(_row(f"{name}: {measure} F1, {system}", found, "F1", n_notes, shown))
+            rows.append(row_of(f"{name}: {measure} F1, {system}", found, "F1", n_notes, shown))
         ratio = f1["student"] / f1["upper_bound"]
-        rows.append(_row(f"{name}: {measure} F1, student / upper bound", ratio, "ratio", n_notes, shown, target))
+        rows.append(row_of(f"{name}: {measure} F1, student / upper bound", ratio, "ratio", n_notes, shown, target))
     n_written = sum(r.n_written for r in runs)
     rows.append(
         Row(
@@ -242,11 +249,13 @@ def rows_of(name: str, cell: Cell, runs: Sequence[Run], seeds: Sequence[int]) ->
     return rows
 
 
-def _f1(counts: Sequence[np.ndarray], measure: str) -> Estimate:
+def f1_of(counts: Sequence[np.ndarray], measure: str) -> Estimate:
+    """The micro F1 of COUNTS, one array for each seed."""
     return estimate(np.stack(counts)[:, :, :, MEASURES.index(measure)], micro_f1)
 
 
-def _row(measure: str, found: Estimate, unit: str, n: int, seeds: str, target: float | None = None) -> Row:
+def row_of(measure: str, found: Estimate, unit: str, n: int, seeds: str, target: float | None = None) -> Row:
+    """FOUND as a row."""
     low, high = found.ci95
     value = round(found.value, 4)
     reached = None if target is None else value >= target
