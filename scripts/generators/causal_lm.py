@@ -24,6 +24,7 @@ from scripts.generators.pretraining import Pretraining, pretrain, read_public
 from scripts.generators.slots import Slots, read_lists, slot_of
 from scripts.generators.stages import Stages
 from scripts.generators.tags import TAGGED, read_tags, tag_canaries, tag_end, write_tags
+from scripts.generators.wanted import Shares, weights_of
 from scripts.generators.workers import Drawer, Workers, draw_ahead
 from scripts.generators.written import Intake, Written
 from scripts.llm.dp import Privacy, finetune_privately
@@ -51,10 +52,13 @@ class Writing(Limits):
     A batch is drawn with the seed and its number, so that an interrupted run goes on with the same notes. N_WORKERS
     processes draw batches beside each other, each with a model of its own, on its own GPU or its share of the threads.
     Batches are the same for any number of them; floating point promises the same notes for the same number alone.
+    Requests are distributed as in the notes, or as WANTED and RARE_LABELS say (`weights_of`).
     """
 
     prompt: str = "control"
     n_words: int = 3
+    wanted: Shares = field(default_factory=dict)
+    rare_labels: float = 0.0
     temperature: float = 0.9
     top_p: float = 0.95
     top_k: int = 500
@@ -268,12 +272,13 @@ class CausalLM:
         return prefix_of(meta, (*self.keys, TAGGED, PART)), write_tags(note, self.tags)
 
     def _requests(self, notes: Sequence[Note], seed: int) -> Iterator[Request]:
+        weights = weights_of(notes, self.writing.wanted, self.writing.rare_labels)
         if self.writing.prompt == "opening":
-            return opening_requests(notes, self.writing.n_words, seed)
+            return opening_requests(notes, self.writing.n_words, seed, weights)
         if self.tags:
             labelled = Mapped(lambda note: replace(note, meta={**note.meta, TAGGED: "yes"}), notes)
-            return control_requests(labelled, (*self.keys, TAGGED), seed, self.passage)
-        return control_requests(notes, self.keys, seed, self.passage)
+            return control_requests(labelled, (*self.keys, TAGGED), seed, self.passage, weights)
+        return control_requests(notes, self.keys, seed, self.passage, weights)
 
     def _slots(self, notes: Iterable[Note]) -> Slots | None:
         if not self.slots:

@@ -4,10 +4,11 @@ import random
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import accumulate
 from typing import Any
 
 from scripts.notes.lazy import Mapped
-from scripts.notes.note import Note
+from scripts.notes.note import LABELS, NO_LABELS, Note
 from scripts.notes.windows import cut_note
 
 PART = "part"  # the control key that says which passage of a note is asked for
@@ -24,14 +25,24 @@ class Request:
 
 
 def passages_of(note: Note, n_words: int | None) -> list[Note]:
-    """NOTE in passages of at most N_WORDS words that say in their meta which part they are; None: the note itself."""
+    """NOTE in passages of at most N_WORDS words that say in their meta which part they are; None: the note itself.
+
+    The meta of each says, too, what is labelled in it.
+    """
     if n_words is None:
-        return [note]
+        return [with_labels(note)]
     passages = cut_note(note, n_words)
     return [
-        replace(passage, meta={**note.meta, PART: f"{number} of {len(passages)}"})
+        with_labels(replace(passage, meta={**note.meta, PART: f"{number} of {len(passages)}"}))
         for number, passage in enumerate(passages, 1)
     ]
+
+
+def with_labels(note: Note) -> Note:
+    """NOTE, whose meta says what is labelled in it; an unlabelled note as it is."""
+    if note.spans is None:
+        return note
+    return replace(note, meta={**note.meta, LABELS: " ".join(note.labels) or NO_LABELS})
 
 
 def prefix_of(meta: Mapping[str, Any], keys: Sequence[str]) -> str:
@@ -45,23 +56,36 @@ def control_requests(
     keys: Sequence[str],
     seed: int,
     n_words: int | None = None,
+    weights: Sequence[float] | None = None,
 ) -> Iterator[Request]:
-    """Endless requests whose control values are distributed as in NOTES (joint, drawn with replacement)."""
-    rng = random.Random(seed)
-    while True:
-        note = rng.choice(notes)
+    """Endless requests whose control values are distributed as in NOTES (joint, drawn with replacement).
+
+    With WEIGHTS, one a note, each note counts so often.
+    """
+    for note in _drawn(notes, random.Random(seed), weights):
         prompts = [prefix_of(passage.meta, (*keys, PART)) for passage in passages_of(note, n_words)]
+        note = with_labels(note)
         yield Request(tuple(prompts), {k: note.meta[k] for k in keys if note.meta.get(k) not in (None, "")})
 
 
-def opening_requests(notes: Sequence[Note], n_words: int, seed: int) -> Iterator[Request]:
-    """Endless requests that begin as one of NOTES does, with its first N_WORDS words (paper B prompts with three)."""
-    rng = random.Random(seed)
-    while True:
-        text = rng.choice(notes).text
+def opening_requests(
+    notes: Sequence[Note], n_words: int, seed: int, weights: Sequence[float] | None = None
+) -> Iterator[Request]:
+    """Endless requests that begin as one of NOTES does, with its first N_WORDS words (paper B prompts with three).
+
+    With WEIGHTS, one a note, each note counts so often.
+    """
+    for note in _drawn(notes, random.Random(seed), weights):
+        text = note.text
         words = list(re.finditer(r"\S+", text))[:n_words]
         opening = text[: words[-1].end()]
         yield Request((opening,), {}, opening)
+
+
+def _drawn(notes: Sequence[Note], rng: random.Random, weights: Sequence[float] | None) -> Iterator[Note]:
+    sums = list(accumulate(weights)) if weights is not None else None
+    while True:
+        yield rng.choice(notes) if sums is None else notes[rng.choices(range(len(notes)), cum_weights=sums)[0]]
 
 
 def with_shared_values(notes: Sequence[Note], keys: Sequence[str], least: int = SHARED) -> Sequence[Note]:

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property, partial
 from itertools import count, islice, repeat, tee
 from operator import attrgetter
@@ -17,6 +17,7 @@ from scripts.generators.control import control_requests, with_shared_values
 from scripts.generators.examples import in_turn, sensitivity_of_examples
 from scripts.generators.filters import Filter, Limits
 from scripts.generators.tags import Tagged, read_tags, write_tags
+from scripts.generators.wanted import Shares, weights_of
 from scripts.generators.written import Intake, Written
 from scripts.llm.cost import Budget, money
 from scripts.llm.egress import MAY_LEAVE, check_destination, sending
@@ -37,9 +38,11 @@ PER_SEED = 10**6  # requests, before a seed would ask again what the next one as
 class Asking(Limits):
     """How long to ask, and what a text must have: MAX_ATTEMPTS answers per note wanted end a run.
 
-    BUDGET is the most US dollars that a run may spend; None: no limit.
+    BUDGET is the most US dollars that a run may spend; None: no limit. Requests are distributed as in the notes, or as
+    WANTED says (`weights_of`).
     """
 
+    wanted: Shares = field(default_factory=dict)
     max_attempts: float = 5.0
     budget: float | None = None
 
@@ -132,7 +135,9 @@ class EndpointWriter:
         sensitivity = self._check_examples()
         pool = self._pool(() if sensitivity in (None, *MAY_LEAVE) else plants)
         shown = in_turn(pool, self.n_examples, seed) if self.examples else repeat(())
-        requests = control_requests(with_shared_values(notes, self.keys), self.keys, seed)
+        shared = with_shared_values(notes, self.keys)
+        weights = weights_of(shared, self.writing.wanted)
+        requests = control_requests(shared, self.keys, seed, weights=weights)
         for number, request, examples in zip(count(seed * PER_SEED), requests, shown, strict=False):
             mark = nonce(*(example.text for example in examples))
             rendered = self._template.render(

@@ -16,6 +16,10 @@ class Span:
     label: str
 
 
+LABELS = "labels"  # the key under which a generator is told what is labelled in a note; no meta need have it
+NO_LABELS = "none"  # its value where nothing is
+
+
 @dataclass(frozen=True)
 class Note:
     """One clinical note. `spans` is None for a note that nobody labelled, and () for one in which nothing was found.
@@ -35,6 +39,11 @@ class Note:
     def patient(self) -> str:
         """The patient's key, or the note's own id where the source names no patient."""
         return str(self.meta.get("patient") or self.id)
+
+    @property
+    def labels(self) -> list[str]:
+        """The labels of its spans, sorted, each once; none if nobody labelled it."""
+        return sorted({span.label for span in self.spans or ()})
 
     def mention(self, span: Span) -> str:
         """The surface string of SPAN."""

@@ -11,7 +11,7 @@ import numpy as np
 from scripts.notes.headings import Heading
 from scripts.notes.lazy import Mapped
 from scripts.notes.ngrams import words_of
-from scripts.notes.note import Note
+from scripts.notes.note import LABELS, NO_LABELS, Note
 
 N_PATIENTS = 3  # what so many have in common identifies none of them
 N_HEADINGS = 20  # named, the most frequent first
@@ -23,16 +23,17 @@ def control_distributions(
 ) -> dict[str, Any]:
     """For each control key of ASKED how often each value is in PRIVATE, was asked for, and is in SYNTHETIC.
 
-    A value that fewer than three private patients have counts as RARE. `tvd` is the total variation distance of two of
+    Of LABELS each label is a value, delivered where the synthetic note has a span of it. A value that fewer than three
+    private patients have counts as RARE. `tvd` is the total variation distance of two of
     these distributions.
     """
     keys = list(dict.fromkeys(key for meta in asked for key in meta))
-    described = {}
+    sides, described = {"private": private, "requested": (), "delivered": synthetic}, {}
     for key in keys:
         shared = _shared_values(private, key)
-        sides = {"private": (note.meta for note in private), "requested": asked}
-        sides["delivered"] = (note.meta for note in synthetic)
-        counts = {side: _count(metas, key, shared) for side, metas in sides.items()}
+        values = {side: (_values(note, key) for note in notes) for side, notes in sides.items()}
+        values["requested"] = (_values_asked(meta, key) for meta in asked)
+        counts = {side: _count(found, shared) for side, found in values.items()}
         values = sorted(set().union(*counts.values()), key=lambda value: (value == RARE, value))
         described[key] = {
             "values": {value: {side: counts[side][value] for side in counts} for value in values},
@@ -173,9 +174,21 @@ def spread(values: Sequence[float]) -> dict[str, Any]:
 
 
 def _shared_values(notes: Iterable[Note], key: str) -> set[str]:
-    return shared_by_patients((n.patient, str(n.meta[key])) for n in notes if n.meta.get(key) not in (None, ""))
+    return shared_by_patients((note.patient, value) for note in notes for value in _values(note, key))
 
 
-def _count(metas: Iterable[Mapping[str, Any]], key: str, shared: set[str]) -> Counter[str]:
-    values = (str(meta[key]) for meta in metas if meta.get(key) not in (None, ""))
-    return Counter(value if value in shared else RARE for value in values)
+def _values(note: Note, key: str) -> list[str]:
+    if key == LABELS:
+        return note.labels
+    return [] if note.meta.get(key) in (None, "") else [str(note.meta[key])]
+
+
+def _values_asked(meta: Mapping[str, Any], key: str) -> list[str]:
+    value = str(meta.get(key) or "")
+    if key == LABELS:
+        return [label for label in value.split() if label != NO_LABELS]
+    return [value] if value else []
+
+
+def _count(values: Iterable[list[str]], shared: set[str]) -> Counter[str]:
+    return Counter(value if value in shared else RARE for found in values for value in found)

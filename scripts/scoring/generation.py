@@ -15,7 +15,7 @@ from scripts.notes.headings import Heading, headings_in
 from scripts.notes.lazy import Mapped, Picked
 from scripts.notes.near_duplicates import near_duplicates
 from scripts.notes.ngrams import NgramModel, words_of
-from scripts.notes.note import Note
+from scripts.notes.note import LABELS, Note
 
 from .distributions import (
     control_distributions,
@@ -58,7 +58,8 @@ def describe_generation(
     samples = {side: _sample(notes, rng) for side, notes in {**sides, "holdout": holdout}.items()}
     control = control_distributions(private, asked, synthetic)
     told = {side: samples[side] for side in ("holdout", "synthetic")}
-    control = {key: found | {"recognised": recognised(samples["private"], told, key)} for key, found in control.items()}
+    for key, found in control.items():
+        found["recognised"] = None if key == LABELS else recognised(samples["private"], told, key)
     n_words = {side: _per_note(notes, lambda note: len(words_of(note.text))) for side, notes in sides.items()}
     report = {
         "n_notes": {"private": len(private), "holdout": len(holdout), "synthetic": len(synthetic)},
