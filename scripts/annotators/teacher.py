@@ -10,7 +10,7 @@ import spacy
 from spacy.language import Language
 from spacy.tokens import Doc
 
-from scripts.notes.docbins import make_docs, write_docbin
+from scripts.notes.docbins import make_docs, read_docbin, write_docbin
 from scripts.notes.errors import UserError
 from scripts.notes.note import Note
 
@@ -57,8 +57,11 @@ class Teacher:
 
 
 @spacy.registry.misc("clinical.teach_ner.v1")
-def make_teach_ner(ner: str) -> Teach:
-    """Teaching a NER of the config NER on the labelled notes; the best checkpoint is chosen on the holdout notes."""
+def make_teach_ner(ner: str, silver: str | None = None) -> Teach:
+    """Teaching a NER of the config NER on the labelled notes; the best checkpoint is chosen on the holdout notes.
+
+    It learns from the DocBins of the folder SILVER as well, where one is given.
+    """
 
     def teach(
         nlp: Language, labelled: Sequence[Note], holdout: Sequence[Note], out: Path, seed: int, gpu_id: int
@@ -69,6 +72,8 @@ def make_teach_ner(ner: str) -> Teach:
         losses = {}
         for name, notes in (("train", labelled), ("dev", holdout)):
             docs, losses[name] = make_docs(notes, nlp, labels)
+            if name == "train" and silver:
+                docs = [*docs, *read_docbin(Path(silver), nlp)]
             write_docbin(out / "work" / f"{name}.spacy", docs)
         overrides = {
             "paths.train": str(out / "work" / "train.spacy"),

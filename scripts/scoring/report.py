@@ -16,6 +16,7 @@ COMPARISONS: tuple[tuple[str, str, str, Callable[[Estimate, Estimate], Estimate]
     ("student", "annotator", "difference", lambda a, b: a - b),
     ("student", "upper_bound", "ratio", lambda a, b: a / b),
     ("annotator", "dictionary", "difference", lambda a, b: a - b),
+    ("labelled_and_silver", "upper_bound", "ratio", lambda a, b: a / b),
 )
 
 

@@ -1,7 +1,11 @@
+from pathlib import Path
+
 import pytest
+import spacy
 
 from scripts.annotators.load import load_annotator
-from scripts.annotators.teacher import Teacher, make_teach_dictionary
+from scripts.annotators.teacher import Teacher, make_teach_dictionary, make_teach_ner
+from scripts.notes.docbins import read_docbin, write_docbin
 from scripts.notes.errors import UserError
 from scripts.notes.tokenizer import blank
 
@@ -33,3 +37,18 @@ def test_a_teacher_passes_on_characters_whatever_its_tokens(dictionary):
 def test_a_teacher_that_was_not_taught_names_the_step(tmp_path):
     with pytest.raises(UserError, match="teach"):
         Teacher("teacher", str(tmp_path / "none"))(blank("en")("text"))
+
+
+def test_a_ner_learns_from_the_silver_notes_beside_the_labelled_ones(toy_notes, tmp_path):
+    config = spacy.util.load_config(Path("configs/ner/cnn.cfg"), overrides={"training.max_steps": 1})
+    config.to_disk(tmp_path / "ner.cfg")
+    nlp = blank("en")
+    doc = nlp("Given aspirin.")
+    doc.set_ents([doc.char_span(6, 13, "DRUG")], default="missing")
+    write_docbin(tmp_path / "silver" / "0.spacy", [doc])
+    teach = make_teach_ner(str(tmp_path / "ner.cfg"), str(tmp_path / "silver"))
+    teach(nlp, toy_notes, toy_notes, tmp_path / "out", 0, -1)
+    *_, last = read = list(read_docbin(tmp_path / "out" / "work" / "train.spacy", nlp))
+    assert len(read) == len(toy_notes) + 1
+    assert [t.ent_iob_ for t in last] == ["", "B", ""]  # what nobody decided stays so
+    assert spacy.load(tmp_path / "out").pipe_names[-1] == "ner"

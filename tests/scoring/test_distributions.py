@@ -43,6 +43,20 @@ def test_control_values_in_private_asked_for_and_delivered():
     assert control_distributions(PRIVATE, [{}, {}], synthetic) == {}
 
 
+def test_labels_are_delivered_where_the_note_has_them():
+    def labelled(patient: str, *labels: str) -> Note:
+        spans = tuple(Span(i, i + 1, label) for i, label in enumerate(labels))
+        return Note(patient, "some text", spans, {"patient": patient, "labels": "never looked at"})
+
+    private = [*(labelled(f"p{i}", "DRUG", "DRUG") for i in range(3)), labelled("p4", "PROCEDURE"), note(5)]
+    asked = [{"labels": "DRUG PROCEDURE"}, {"labels": "DRUG"}, {"labels": "none"}]
+    synthetic = [labelled("s1", "DRUG"), labelled("s2"), note(7)]
+    assert control_distributions(private, asked, synthetic)["labels"]["values"] == {
+        "DRUG": {"private": 3, "requested": 2, "delivered": 1},
+        RARE: {"private": 1, "requested": 1, "delivered": 0},
+    }
+
+
 def test_naive_bayes_by_hand():
     classify = naive_bayes([({"a", "b"}, "x"), ({"a"}, "x"), ({"c"}, "y")])
     assert classify({"c"}) == "y"  # 2/3 * 1/6 for x, 1/3 * 2/4 for y
