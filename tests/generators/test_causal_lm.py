@@ -1,10 +1,12 @@
 from dataclasses import replace
+from itertools import islice
 
 import pytest
 
 from scripts.generators import causal_lm
 from scripts.generators.causal_lm import CausalLM, _cut
 from scripts.generators.causal_lm_configs import make_pretrained, make_scratch
+from scripts.generators.control import passages_of
 from scripts.generators.stages import make_stages
 from scripts.generators.surrogates import make_surrogates
 from scripts.llm.local import LocalModel
@@ -41,6 +43,22 @@ def test_as_many_notes_as_asked_the_same_for_the_same_seed(scratch, adapted, toy
     assert first == again
     assert first != other
     assert all(n.meta["genre"] in ("clinic", "ward") and n.spans is None for n in first)
+
+
+def test_values_that_are_wanted_are_asked_for_and_no_other(scratch, adapted, toy_notes, tmp_path):
+    generator = replace(scratch, writing=replace(scratch.writing, wanted={"genre": {"ward": 1.0}}))
+    notes, _ = write(generator, adapted, toy_notes, 5, 1, tmp_path)
+    assert {note.meta["genre"] for note in notes} == {"ward"}
+
+
+def test_a_prefix_that_names_labels_is_learned_and_asked_for(toy_lm, toy_notes):
+    generator = make_pretrained(toy_lm, ["labels"], {}, WRITING | {"rare_labels": 1.0}, lora={"r": 2})
+    shown = {note.id: generator._as_seen(passage, None)[0] for note in toy_notes for passage in passages_of(note, None)}
+    assert all(
+        prefix == f"labels: {' '.join(note.labels) or 'none'}\n\n" for note in toy_notes for prefix in [shown[note.id]]
+    )
+    asked = {prompt for request in islice(generator._requests(toy_notes, 0), 100) for prompt in request.prompts}
+    assert asked <= set(shown.values())
 
 
 def test_finished_batches_are_not_drawn_again(scratch, adapted, toy_notes, tmp_path, monkeypatch):
