@@ -36,7 +36,8 @@ from scripts.scoring.statistics import Estimate, estimate, micro_f1
 
 CORPUS, FOLDER = Path("assets/meddocan"), Path("training/generators")
 TASK, NER, LANG = Path("configs/task/meddocan.yml"), Path("configs/ner/cnn.cfg"), "es"
-ANNOTATOR, POLICY = Path("configs/annotator/teacher.cfg"), Path("configs/audit_small.cfg")
+ANNOTATOR, MIXED = (Path(f"configs/annotator/{name}.cfg") for name in ("teacher", "labelled_and_silver"))
+POLICY = Path("configs/audit_small.cfg")
 CHECKS = ("g0", "g1", "g2")
 N_CONTROL, N_JUDGED, MIN_CHOSEN = 50, 100, 5
 SEEDS = [0, 1, 2]
@@ -44,19 +45,23 @@ SEEDS = [0, 1, 2]
 
 @dataclass(frozen=True)
 class Cell:
-    """A SHARE of the labelled notes: the GENERATOR for it, how many notes it writes, and what is to be reached."""
+    """A SHARE of the labelled notes: the GENERATOR for it, how many notes it writes, and what is to be reached.
+
+    MIXES says whether the student's architecture is also taught on labelled and synthetic notes together, to compare.
+    """
 
     share: float
     generator: str
     n_notes: int
     token_target: float
     strict_target: float | None = None
+    mixes: bool = False
 
 
 CELLS = {
     "100 %": Cell(1.0, "scratch_es", 450, 0.995, 0.985),
     "25 %": Cell(0.25, "scratch_es", 450, 0.995, 0.98),
-    "5 %": Cell(0.05, "little_data_es", 200, 1.0),
+    "5 %": Cell(0.05, "little_data_es", 200, 1.0, mixes=True),
 }
 
 
@@ -72,7 +77,7 @@ class Parts:
 
 @dataclass(frozen=True)
 class Run:
-    """What one seed gave: COUNTS of the student and the upper bound on the scored notes, and what the gate found.
+    """What one seed gave: COUNTS of student, upper bound and others on the scored notes, and what the gate found.
 
     LONGEST_RUN (tokens) and OVERLAP (the private notes' 8-grams in the synthetic ones) are those of the released notes.
     """
@@ -127,6 +132,11 @@ def run(cell: Cell, generator: str, parts: Parts, seed: int, scored: str) -> Run
     write_released(cell, generator, folder, made, seed)
     learn(made, taught, seed)
     counts = {"student": score(made / "ner" / "model-best", parts), "upper_bound": score(taught, parts)}
+    if cell.mixes:
+        if (made / "silver").is_dir():
+            load_config(MIXED, {"vars.silver": str(made / "silver")}).to_disk(made / MIXED.name)
+            teach_ner(folder, seed, made / MIXED.name, made)
+        counts[MIXED.stem] = score(made / MIXED.stem, parts)
     verdict = json.loads((made / "audit.json").read_text("utf8"))
     copied = next(check["figures"] for check in verdict["checks"] if check["id"] == "G2")
     n = verdict["counts"]
@@ -147,13 +157,16 @@ def write_parts(parts: Parts, folder: Path) -> None:
     write_notes(folder / "gold.jsonl", ())  # for the gate: nobody's, as MEDDOCAN's dev notes are public
 
 
-def teach_ner(folder: Path, seed: int) -> None:
-    """Teach the teacher, which is the upper bound, too, on the parts in FOLDER."""
+def teach_ner(folder: Path, seed: int, config: Path = ANNOTATOR, out: Path | None = None) -> None:
+    """Teach the teacher, which is the upper bound, too, or another NER of CONFIG, on the parts in FOLDER.
+
+    It is written below OUT, or else below the folder's own `annotator`.
+    """
     teach.main(
         folder / "learned.jsonl",
         folder / "chosen.jsonl",
-        folder / "annotator",
-        config=[ANNOTATOR],
+        out or folder / "annotator",
+        config=[config],
         task=TASK,
         ner=NER,
         lang=LANG,
@@ -232,7 +245,7 @@ def rows_of(name: str, cell: Cell, runs: Sequence[Run], seeds: Sequence[int]) ->
     n_notes, shown = next(iter(runs[0].counts.values())).shape[0], ",".join(map(str, seeds))
     rows = []
     for measure, target in (("token", cell.token_target), ("strict", cell.strict_target)):
-        f1 = {system: f1_of([r.counts[system] for r in runs], measure) for system in ("student", "upper_bound")}
+        f1 = {system: f1_of([r.counts[system] for r in runs], measure) for system in runs[0].counts}
         for system, found in f1.items():
             rows.append(row_of(f"{name}: {measure} F1, {system}", found, "F1", n_notes, shown))
         ratio = f1["student"] / f1["upper_bound"]
