@@ -21,7 +21,7 @@ from scripts.generators.control import (
 from scripts.generators.filters import Filter, Limits
 from scripts.generators.guarantee import check_guarantee, outside_guarantee, public_lists
 from scripts.generators.pretraining import Pretraining, pretrain, read_public
-from scripts.generators.slots import Slots, read_lists, slot_of
+from scripts.generators.slots import FORMS, Slots, read_lists, slot_of
 from scripts.generators.stages import Stages
 from scripts.generators.tags import TAGGED, read_tags, tag_canaries, tag_end, write_tags
 from scripts.generators.wanted import Shares, weights_of
@@ -173,7 +173,7 @@ class CausalLM:
         with self._workers(out, gpu_id) as workers:
             for batch, drawn in draw_ahead(workers, requests, work, seed, *sizes):
                 for request, (text, finish_reason) in zip(batch, drawn, strict=True):
-                    text = (request.opening + text).strip()
+                    text = (request.opening + text).lstrip()  # what a note ends with, it has learned
                     text, spans, fault = read_tags(text, self.tags) if self.tags else (text, None, None)
                     if not intake.is_fit(text, finish_reason, fault, request.meta):
                         continue
@@ -224,7 +224,8 @@ class CausalLM:
             from scripts.generators.scratch import new_model, new_tokenizer, size_for
 
             texts = Mapped(lambda note: "".join(self._as_seen(note, slots)), notes)
-            marks = [*map(slot_of, self.slots), *map(tag_end, self.tags)]
+            slot_marks = [slot_of(label, form) for label in self.slots for form in FORMS]
+            marks = [*slot_marks, *map(tag_end, self.tags)]
             tokenizer = new_tokenizer(texts, self.shape["vocab_size"], marks)
             shape = self.shape
             if "n_layers" not in shape:

@@ -8,7 +8,7 @@ from itertools import accumulate
 from typing import Any
 
 from scripts.notes.lazy import Mapped
-from scripts.notes.note import LABELS, NO_LABELS, Note
+from scripts.notes.note import ENTITIES, NO_ENTITIES, Note
 from scripts.notes.windows import cut_note
 
 PART = "part"  # the control key that says which passage of a note is asked for
@@ -30,19 +30,19 @@ def passages_of(note: Note, n_words: int | None) -> list[Note]:
     The meta of each says, too, what is labelled in it.
     """
     if n_words is None:
-        return [with_labels(note)]
+        return [with_entities(note)]
     passages = cut_note(note, n_words)
     return [
-        with_labels(replace(passage, meta={**note.meta, PART: f"{number} of {len(passages)}"}))
+        with_entities(replace(passage, meta={**note.meta, PART: f"{number} of {len(passages)}"}))
         for number, passage in enumerate(passages, 1)
     ]
 
 
-def with_labels(note: Note) -> Note:
+def with_entities(note: Note) -> Note:
     """NOTE, whose meta says what is labelled in it; an unlabelled note as it is."""
     if note.spans is None:
         return note
-    return replace(note, meta={**note.meta, LABELS: " ".join(note.labels) or NO_LABELS})
+    return replace(note, meta={**note.meta, ENTITIES: " ".join(note.labels) or NO_ENTITIES})
 
 
 def prefix_of(meta: Mapping[str, Any], keys: Sequence[str]) -> str:
@@ -64,7 +64,7 @@ def control_requests(
     """
     for note in _drawn(notes, random.Random(seed), weights):
         prompts = [prefix_of(passage.meta, (*keys, PART)) for passage in passages_of(note, n_words)]
-        note = with_labels(note)
+        note = with_entities(note)
         yield Request(tuple(prompts), {k: note.meta[k] for k in keys if note.meta.get(k) not in (None, "")})
 
 

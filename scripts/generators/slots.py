@@ -10,31 +10,36 @@ import srsly
 from scripts.notes.errors import UserError
 from scripts.notes.note import Note, Span
 
+# How a mention is made: with letters, of digits alone, or of digits and other marks. No postcode stands for a town.
+FORMS = LETTERS, DIGITS, MARKS = "", "9", "9/9"
+
 
 class Slots:
     """Empties the mentions of LABELS into slots (`<DRUG>`), and fills the slots of new texts.
 
-    A slot is filled with a mention of the labelled among NOTES or, half of the time where LISTS (label to mentions) has
-    some, with one that no note need have. Never name a label of personal data here.
+    A mention without letters leaves a slot of its form (`<DATE 9/9>`). A slot is filled with a mention of that form of
+    the labelled among NOTES or, half of the time where LISTS (label to mentions) has some, with one that no note need
+    have. Never name a label of personal data here.
     """
 
     def __init__(self, notes: Iterable[Note], labels: Sequence[str], lists: Mapping[str, Sequence[str]] | None = None):
         self.labels = tuple(labels)
-        self._pools = pools_of(notes, labels, lists or {})
+        pools = pools_of(notes, labels, lists or {})
+        self._pools = {(label, form): _of_form(pools[label], form) for label in labels for form in FORMS}
         self._label_of = {
-            text.casefold(): label for label in reversed(labels) for pool in self._pools[label] for text in pool
+            text.casefold(): label for label in reversed(labels) for pool in pools[label] for text in pool
         }
-        known = sorted({text for pools in self._pools.values() for pool in pools for text in pool}, key=_longest_first)
+        known = sorted({text for own in pools.values() for pool in own for text in pool}, key=_longest_first)
         self._known = re.compile(rf"(?<!\w)(?:{'|'.join(map(_pattern, known))})(?!\w)") if known else None
         # A small model does not always close a slot.
-        self._slot = re.compile(rf"<({'|'.join(map(re.escape, labels))})(?:[>)\]]|\b)")
+        self._slot = re.compile(rf"<({'|'.join(map(re.escape, labels))})(?: ({MARKS}|{DIGITS}))?(?:[>)\]]|\b)")
 
     def empty(self, note: Note) -> str:
         """NOTE's text with slots for its mentions: its labels' or, of a note without labels, those of any other."""
         spans = self.find(note.text) if note.spans is None else note.with_labels(self.labels).spans
         pieces, last = [], 0
         for span in sorted(spans):
-            pieces += [note.text[last : span.start], slot_of(span.label)]
+            pieces += [note.text[last : span.start], slot_of(span.label, form_of(note.mention(span)))]
             last = span.end
         return "".join(pieces) + note.text[last:]
 
@@ -44,15 +49,15 @@ class Slots:
         for match in self._slot.finditer(text):
             filled += text[last : match.start()]
             label = match[1]
-            mention = self._draw(label, rng)
+            mention = self._draw(label, match[2] or LETTERS, rng)
             if begins_sentence(filled):
                 mention = mention[0].upper() + mention[1:]
             spans.append(Span(len(filled), len(filled) + len(mention), label))
             filled, last = filled + mention, match.end()
         return filled + text[last:], tuple(spans)
 
-    def _draw(self, label: str, rng: random.Random) -> str:
-        pools = self._pools[label]
+    def _draw(self, label: str, form: str, rng: random.Random) -> str:
+        pools = next((pools for other in (form, *FORMS) if (pools := self._pools[label, other])), None)
         return rng.choice(rng.choice(pools)) if pools else label.lower()
 
     def find(self, text: str) -> Iterator[Span]:
@@ -63,9 +68,21 @@ class Slots:
                 yield Span(*match.span(), label)
 
 
-def slot_of(label: str) -> str:
-    """How a slot for LABEL is written."""
-    return f"<{label}>"
+def slot_of(label: str, form: str = LETTERS) -> str:
+    """How a slot for LABEL is written, of a mention of FORM."""
+    return f"<{label} {form}>" if form else f"<{label}>"
+
+
+def form_of(mention: str) -> str:
+    """The one of FORMS that MENTION has."""
+    if any(character.isalpha() for character in mention):
+        return LETTERS
+    return DIGITS if mention.isdecimal() else MARKS
+
+
+def _of_form(pools: Sequence[Sequence[str]], form: str) -> list[Sequence[str]]:
+    found = ([mention for mention in pool if form_of(mention) == form] for pool in pools)
+    return [pool for pool in found if pool]
 
 
 def pools_of(

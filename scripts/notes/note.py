@@ -16,8 +16,8 @@ class Span:
     label: str
 
 
-LABELS = "labels"  # the key under which a generator is told what is labelled in a note; no meta need have it
-NO_LABELS = "none"  # its value where nothing is
+ENTITIES = "entities"  # the key under which a generator is told what is labelled in a note; no meta need have it
+NO_ENTITIES = "none"  # its value where nothing is
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@ import re
 import unicodedata
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import chain, repeat
+from string import ascii_letters, ascii_lowercase
 from typing import TYPE_CHECKING, Literal
 
 from .errors import UserError
@@ -33,7 +34,7 @@ def surrogate(kind: Kind, mention: str, fake: "Faker", rng: random.Random, taken
     mention = unicodedata.normalize("NFC", mention)
     taken = {*taken, *words_in(mention)}
     if kind == "email":
-        return fake.ascii_free_email()
+        return _other_address(_other_digits(mention, rng), fake, rng, taken)
     if kind == "date":
         return _other_date(mention, rng)
     if kind == "name":
@@ -63,6 +64,26 @@ def _other_words(text: str, sources: Iterator[Callable[[], str]], taken: set[str
         return like(_draw(next(sources), taken), word)
 
     return _WORD.sub(other, text)
+
+
+def _other_address(text: str, fake: "Faker", rng: random.Random, taken: set[str]) -> str:
+    """An e-mail address with the separators of TEXT; of a domain that not just anybody has, its end stays."""
+
+    def other(match: re.Match) -> str:
+        if len(match[0]) == 1:
+            return rng.choice([c for c in ascii_lowercase if c != match[0].lower()])
+        drawn = unicodedata.normalize("NFKD", _draw(fake.last_name, taken))
+        return like("".join(c for c in drawn if c in ascii_letters).lower(), match[0])
+
+    local, at, domain = text.partition("@")
+    if domain.lower() not in _open_domains(fake):
+        host, dot, end = domain.rpartition(".")
+        domain = _WORD.sub(other, host) + dot + end
+    return _WORD.sub(other, local) + at + domain
+
+
+def _open_domains(fake: "Faker") -> Sequence[str]:
+    return next(p.free_email_domains for p in fake.get_providers() if hasattr(p, "free_email_domains"))
 
 
 def _draw(source: Callable[[], str], taken: set[str]) -> str:

@@ -11,7 +11,7 @@ import numpy as np
 from scripts.notes.headings import Heading
 from scripts.notes.lazy import Mapped
 from scripts.notes.ngrams import words_of
-from scripts.notes.note import LABELS, NO_LABELS, Note
+from scripts.notes.note import ENTITIES, NO_ENTITIES, Note
 
 N_PATIENTS = 3  # what so many have in common identifies none of them
 N_HEADINGS = 20  # named, the most frequent first
@@ -23,9 +23,8 @@ def control_distributions(
 ) -> dict[str, Any]:
     """For each control key of ASKED how often each value is in PRIVATE, was asked for, and is in SYNTHETIC.
 
-    Of LABELS each label is a value, delivered where the synthetic note has a span of it. A value that fewer than three
-    private patients have counts as RARE. `tvd` is the total variation distance of two of
-    these distributions.
+    Of ENTITIES each label is a value, delivered where the synthetic note has a span of it. A value that fewer than
+    three private patients have counts as RARE. `tvd` is the total variation distance of two of these distributions.
     """
     keys = list(dict.fromkeys(key for meta in asked for key in meta))
     sides, described = {"private": private, "requested": (), "delivered": synthetic}, {}
@@ -178,15 +177,15 @@ def _shared_values(notes: Iterable[Note], key: str) -> set[str]:
 
 
 def _values(note: Note, key: str) -> list[str]:
-    if key == LABELS:
+    if key == ENTITIES:
         return note.labels
     return [] if note.meta.get(key) in (None, "") else [str(note.meta[key])]
 
 
 def _values_asked(meta: Mapping[str, Any], key: str) -> list[str]:
     value = str(meta.get(key) or "")
-    if key == LABELS:
-        return [label for label in value.split() if label != NO_LABELS]
+    if key == ENTITIES:
+        return [label for label in value.split() if label != NO_ENTITIES]
     return [value] if value else []
 
 

@@ -15,7 +15,7 @@ from scripts.notes.headings import Heading, headings_in
 from scripts.notes.lazy import Mapped, Picked
 from scripts.notes.near_duplicates import near_duplicates
 from scripts.notes.ngrams import NgramModel, words_of
-from scripts.notes.note import LABELS, Note
+from scripts.notes.note import ENTITIES, Note
 
 from .distributions import (
     control_distributions,
@@ -59,7 +59,7 @@ def describe_generation(
     control = control_distributions(private, asked, synthetic)
     told = {side: samples[side] for side in ("holdout", "synthetic")}
     for key, found in control.items():
-        found["recognised"] = None if key == LABELS else recognised(samples["private"], told, key)
+        found["recognised"] = None if key == ENTITIES else recognised(samples["private"], told, key)
     n_words = {side: _per_note(notes, lambda note: len(words_of(note.text))) for side, notes in sides.items()}
     report = {
         "n_notes": {"private": len(private), "holdout": len(holdout), "synthetic": len(synthetic)},

@@ -52,11 +52,9 @@ def test_values_that_are_wanted_are_asked_for_and_no_other(scratch, adapted, toy
 
 
 def test_a_prefix_that_names_labels_is_learned_and_asked_for(toy_lm, toy_notes):
-    generator = make_pretrained(toy_lm, ["labels"], {}, WRITING | {"rare_labels": 1.0}, lora={"r": 2})
+    generator = make_pretrained(toy_lm, ["entities"], {}, WRITING | {"rare_labels": 1.0}, lora={"r": 2})
     shown = {note.id: generator._as_seen(passage, None)[0] for note in toy_notes for passage in passages_of(note, None)}
-    assert all(
-        prefix == f"labels: {' '.join(note.labels) or 'none'}\n\n" for note in toy_notes for prefix in [shown[note.id]]
-    )
+    assert shown == {note.id: f"entities: {' '.join(note.labels) or 'none'}\n\n" for note in toy_notes}
     asked = {prompt for request in islice(generator._requests(toy_notes, 0), 100) for prompt in request.prompts}
     assert asked <= set(shown.values())
 

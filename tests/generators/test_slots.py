@@ -60,6 +60,24 @@ def test_a_filled_slot_is_a_span_of_the_new_text():
     assert seen == {("DRUG", "aspirin"), ("DRUG", "vit. D (D3)"), ("DRUG", "heparin"), ("PROC", "CT head")}
 
 
+def test_a_mention_without_letters_leaves_a_slot_of_its_form_and_only_such_a_one_fills_it():
+    notes = [labelled(f"Seen <DRUG>{mention}</DRUG>.") for mention in ("1999", "2 May", "12/03", "12/3 May", "28 28")]
+    slots = Slots(notes, LABELS)
+    assert [slots.empty(note) for note in notes] == [
+        "Seen <DRUG 9>.",
+        "Seen <DRUG>.",
+        "Seen <DRUG 9/9>.",
+        "Seen <DRUG>.",
+        "Seen <DRUG 9/9>.",
+    ]
+    rng = random.Random(0)
+    filled = {slots.fill("in <DRUG 9>, <DRUG>, <DRUG 9/9), <DRUG 9/9 x", rng)[0] for _ in range(50)}
+    years, months, days, last = (set(column) for column in zip(*(text[3:].split(", ") for text in filled), strict=True))
+    assert years == {"1999"} and months == {"2 May", "12/3 May"} and days == {"12/03", "28 28"}
+    assert last == {"12/03 x", "28 28 x"}
+    assert Slots(notes[1:2], LABELS).fill("in <DRUG 9>", rng)[0] == "in 2 May"  # none of the form: any other
+
+
 def test_a_slot_that_begins_a_sentence_begins_with_a_capital():
     slots = Slots([], LABELS, {"DRUG": ["heparin"], "PROC": ["p.o. test"]})
     text, _ = slots.fill("<DRUG> stopped. <DRUG> again\n- <DRUG>\n<PROC>: no <DRUG>", random.Random(0))

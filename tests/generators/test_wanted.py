@@ -79,9 +79,9 @@ def test_requests_have_the_shares_that_are_wanted():
 
 def test_a_prefix_tells_what_is_labelled_in_a_note_or_passage():
     labelled = Note("n", "a b c d", (Span(0, 1, "B"), Span(2, 3, "A"), Span(6, 7, "A")))
-    whole = next(control_requests([labelled], ["labels"], 0))
-    assert whole.prompts == ("labels: A B\n\n",) and whole.meta == {"labels": "A B"}
-    passages = next(control_requests([labelled], ["labels"], 0, n_words=2))
-    assert passages.prompts == ("labels: A B | part: 1 of 2\n\n", "labels: A | part: 2 of 2\n\n")
-    assert next(control_requests([note("0")], ["labels"], 0)).prompts == ("labels: none\n\n",)
-    assert next(control_requests([note("0", None)], ["labels"], 0)).prompts == ("",)
+    whole = next(control_requests([labelled], ["entities"], 0))
+    assert whole.prompts == ("entities: A B\n\n",) and whole.meta == {"entities": "A B"}
+    passages = next(control_requests([labelled], ["entities"], 0, n_words=2))
+    assert passages.prompts == ("entities: A B | part: 1 of 2\n\n", "entities: A | part: 2 of 2\n\n")
+    assert next(control_requests([note("0")], ["entities"], 0)).prompts == ("entities: none\n\n",)
+    assert next(control_requests([note("0", None)], ["entities"], 0)).prompts == ("",)

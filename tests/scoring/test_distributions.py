@@ -43,15 +43,15 @@ def test_control_values_in_private_asked_for_and_delivered():
     assert control_distributions(PRIVATE, [{}, {}], synthetic) == {}
 
 
-def test_labels_are_delivered_where_the_note_has_them():
+def test_entities_are_delivered_where_the_note_has_them():
     def labelled(patient: str, *labels: str) -> Note:
         spans = tuple(Span(i, i + 1, label) for i, label in enumerate(labels))
-        return Note(patient, "some text", spans, {"patient": patient, "labels": "never looked at"})
+        return Note(patient, "some text", spans, {"patient": patient, "entities": "never looked at"})
 
     private = [*(labelled(f"p{i}", "DRUG", "DRUG") for i in range(3)), labelled("p4", "PROCEDURE"), note(5)]
-    asked = [{"labels": "DRUG PROCEDURE"}, {"labels": "DRUG"}, {"labels": "none"}]
+    asked = [{"entities": "DRUG PROCEDURE"}, {"entities": "DRUG"}, {"entities": "none"}]
     synthetic = [labelled("s1", "DRUG"), labelled("s2"), note(7)]
-    assert control_distributions(private, asked, synthetic)["labels"]["values"] == {
+    assert control_distributions(private, asked, synthetic)["entities"]["values"] == {
         "DRUG": {"private": 3, "requested": 2, "delivered": 1},
         RARE: {"private": 1, "requested": 1, "delivered": 0},
     }
