@@ -59,8 +59,14 @@ class Recipe:
 # Each reads some 800 to 2,400 notes in all, of 900 tokens: minutes on two cores.
 RECIPES = {
     "normal": Recipe(200),
-    "overtrained": Recipe(60, {"n_epochs": 40, "batch_size": 4, "patience": 40, "n_dev": 8}, stops_early=False),
-    "repeated": Recipe(40, {"n_epochs": 2, "patience": 2}, copies=(1, 4, 16, 64)),
+    "overtrained": Recipe(
+        60,
+        {"learning_rate": 2e-3, "n_epochs": 40, "batch_size": 4, "patience": 40, "n_dev": 8},
+        stops_early=False,
+    ),
+    "repeated": Recipe(
+        40, {"learning_rate": 2e-3, "n_epochs": 2, "batch_size": 8, "patience": 2}, copies=(1, 4, 16, 64)
+    ),
 }
 
 
