@@ -160,6 +160,8 @@ def test_a_dry_run_tells_the_cost_and_sends_and_writes_nothing(run, server, tmp_
     assert [rows[k] for k in ("notes", "prompts", "answers in the journal", "calls to make")] == ["12", "12", "0", "12"]
     assert rows["tokens out, estimated"] == "120"  # 10 an answer at most
     assert rows["money, estimated"] == "$120.0000"
+    # no answer can be read, and each is asked for twice
+    assert (rows["calls at most"], rows["money at most"]) == ("24", "$240.0000")
     with pytest.raises(UserError):
         run(budget=25.0)
     before = files(tmp_path)
@@ -175,7 +177,7 @@ def test_a_dry_run_counts_a_passage_that_two_notes_share_once(run, released, cap
     write_notes(released, [label(id, "Takes aspirin.", {}).with_spans(None) for id in "ab"])
     run(dry_run=True)
     rows = told(capsys)
-    assert (rows["notes"], rows["prompts"], rows["calls to make"]) == ("2", "2", "1")
+    assert (rows["notes"], rows["prompts"], rows["calls to make"], rows["calls at most"]) == ("2", "2", "1", "2")
 
 
 @pytest.mark.parametrize("path", CONFIGS, ids=lambda p: p.stem)
@@ -208,6 +210,7 @@ def test_a_dry_run_of_a_stock_config_does_not_make_its_model_which_would_connect
     run(config=config, dry_run=True)
     rows = told(capsys)
     assert (rows["calls to make"], rows["money, estimated"]) == ("12", "price unknown")
+    assert "calls at most" not in rows  # stock spacy-llm asks once, and promises no more
 
 
 def test_the_journal_is_forgotten_on_request_and_nothing_else_happens(run, server, tmp_path, capsys):

@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 class Plan:
     """N_PROMPTS about N_NOTES: N_KNOWN answers with their tokens, and N_ASKED calls with the tokens that are likely.
 
-    Of the known answers N_UNCOUNTED were not counted by their server: their tokens are estimates too.
+    Of the known answers N_UNCOUNTED were not counted by their server: their tokens are estimates too. N_AT_MOST and
+    AT_MOST are what it comes to behind an endpoint if no answer can be read, and each is asked for as often as allowed.
     """
 
     n_notes: int = 0
@@ -28,12 +29,15 @@ class Plan:
     known: Tokens = field(default_factory=Tokens)
     n_asked: int = 0
     asked: Tokens = field(default_factory=Tokens)
+    n_at_most: int = 0
+    at_most: Tokens = field(default_factory=Tokens)
 
     def rows(self, price: Price | None, is_local: bool) -> list[tuple[str, Any]]:
         """The plan for people, at PRICE."""
         rows = [("notes", self.n_notes), ("prompts", self.n_prompts)]
         if is_local:
             return [*rows, ("calls", self.n_asked), ("sent", "nothing: the model runs here")]
+        at_most = [("calls at most", self.n_at_most), ("money at most", show_money(money(price, self.at_most)))]
         return [
             *rows,
             ("answers in the journal", self.n_known),
@@ -41,6 +45,7 @@ class Plan:
             ("tokens in, estimated", self.asked.prompts),
             ("tokens out, estimated", self.asked.answers),
             ("money, estimated", show_money(money(price, self.asked))),
+            *(at_most if self.n_at_most else ()),
         ]
 
 
@@ -48,7 +53,7 @@ def plan(llm: Any, docs: Iterable["Doc"]) -> Plan:
     """What the spacy-llm component LLM asks about DOCS; nothing is sent.
 
     Behind an endpoint the same prompt is asked once, however many notes hold it, and what its run has paid for itself
-    is no known answer. That an answer may be unreadable, and asked for again, is in no estimate.
+    is no known answer. That an answer may be unreadable, and asked for again, is in what it comes to at most alone.
     """
     model = llm._model  # spacy-llm's component has no public name for it
     return _plan_endpoint(model, llm, docs) if isinstance(model, Endpoint) else _plan_other(llm, docs)
@@ -59,13 +64,16 @@ def _plan_endpoint(endpoint: Endpoint, llm: Any, docs: Iterable["Doc"]) -> Plan:
     # Opening it would make it: a plan leaves no file behind.
     journal = Journal(endpoint.journal_path) if endpoint.journal_path.is_file() else None
     for prompt in _prompts(llm, docs, made):
-        for key in endpoint.keys(prompt):
+        keys = list(endpoint.keys(prompt))
+        for number, key in enumerate(keys):
             answer = journal.get(key) if journal else None
             if key not in seen:
                 seen.add(key)
                 if answer is None:
                     made.n_asked += 1
                     made.asked += endpoint.rule.estimate(prompt)
+                    made.n_at_most += len(keys) - number
+                    made.at_most += endpoint.rule.most(prompt, endpoint.parameters_for(prompt)) * (len(keys) - number)
                 elif key not in endpoint.usage.kept:
                     _add_known(made, endpoint.rule, prompt, answer)
             if answer is None or can_read(prompt, answer):

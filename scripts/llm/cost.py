@@ -30,6 +30,9 @@ class Tokens:
     def __add__(self, other: "Tokens") -> "Tokens":
         return Tokens(self.prompts + other.prompts, self.answers + other.answers)
 
+    def __mul__(self, n: int) -> "Tokens":
+        return Tokens(n * self.prompts, n * self.answers)
+
 
 def counted_tokens(answer: Mapping[str, Any]) -> Tokens | None:
     """What the server has counted for ANSWER (as the journal holds it); None if it did not say."""
