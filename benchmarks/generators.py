@@ -134,7 +134,7 @@ def run(cell: Cell, generator: str, parts: Parts, seed: int, scored: str) -> Run
     counts = {"student": score(made / "ner" / "model-best", parts), "upper_bound": score(taught, parts)}
     if cell.mixes:
         if (made / "silver").is_dir():
-            load_config(MIXED, {"vars.silver": str(made / "silver")}).to_disk(made / MIXED.name)
+            load_config(MIXED, {"vars.silver": str(made / "silver"), "vars.ner": str(NER)}).to_disk(made / MIXED.name)
             teach_ner(folder, seed, made / MIXED.name, made)
         counts[MIXED.stem] = score(made / MIXED.stem, parts)
     verdict = json.loads((made / "audit.json").read_text("utf8"))
