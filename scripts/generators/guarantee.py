@@ -55,6 +55,8 @@ def outside_guarantee(generator: "CausalLM", notes: Sequence[Note]) -> list[str]
         asked += f", and the values of {', '.join(generator.keys)} that notes are asked for with"
     if generator.passage:
         asked += ", and in how many passages"
+    if generator.writing.rare_labels:
+        asked += ", and in how many notes each label is"
     found = [
         asked,
         "which of the written texts are kept: they are compared with the private notes by language, and by the gate",
