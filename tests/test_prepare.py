@@ -378,7 +378,7 @@ def test_too_few_patients(tmp_path):
 
 
 def test_bad_configs(tmp_path):
-    with pytest.raises(UserError, match="There are: demo, maccrobat, meddocan, private, shipped"):
+    with pytest.raises(UserError, match="There are: cardioccc, demo, maccrobat, meddocan, private, shipped"):
         main(Path("configs/corpus/shiped.cfg"), tmp_path / "corpus", TASK, POLICY, None)
     path = tmp_path / "x.cfg"
     path.write_text('[notes]\nformat = "jsonl"\npath = "x"\n', "utf8")
