@@ -73,7 +73,9 @@ def _other_address(text: str, fake: "Faker", rng: random.Random, taken: set[str]
         if len(match[0]) == 1:
             return rng.choice([c for c in ascii_lowercase if c != match[0].lower()])
         drawn = unicodedata.normalize("NFKD", _draw(fake.last_name, taken))
-        return like("".join(c for c in drawn if c in ascii_letters).lower(), match[0])
+        letters = "".join(c for c in drawn if c in ascii_letters).lower()
+        # Of a name in another script none is left.
+        return like(letters or "".join(rng.choices(ascii_lowercase, k=len(match[0]))), match[0])
 
     local, at, domain = text.partition("@")
     if domain.lower() not in _open_domains(fake):

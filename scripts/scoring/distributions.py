@@ -27,12 +27,14 @@ def control_distributions(
     three private patients have counts as RARE. `tvd` is the total variation distance of two of these distributions.
     """
     keys = list(dict.fromkeys(key for meta in asked for key in meta))
-    sides, described = {"private": private, "requested": (), "delivered": synthetic}, {}
+    described = {}
     for key in keys:
         shared = _shared_values(private, key)
-        values = {side: (_values(note, key) for note in notes) for side, notes in sides.items()}
-        values["requested"] = (_values_asked(meta, key) for meta in asked)
-        counts = {side: _count(found, shared) for side, found in values.items()}
+        counts = {
+            "private": _count((_values(note, key) for note in private), shared),
+            "requested": _count((_values_asked(meta, key) for meta in asked), shared),
+            "delivered": _count((_values(note, key) for note in synthetic), shared),
+        }
         values = sorted(set().union(*counts.values()), key=lambda value: (value == RARE, value))
         described[key] = {
             "values": {value: {side: counts[side][value] for side in counts} for value in values},
@@ -177,16 +179,17 @@ def _shared_values(notes: Iterable[Note], key: str) -> set[str]:
 
 
 def _values(note: Note, key: str) -> list[str]:
-    if key == ENTITIES:
-        return note.labels
-    return [] if note.meta.get(key) in (None, "") else [str(note.meta[key])]
+    return note.labels if key == ENTITIES else _value(note.meta, key)
 
 
 def _values_asked(meta: Mapping[str, Any], key: str) -> list[str]:
-    value = str(meta.get(key) or "")
     if key == ENTITIES:
-        return [label for label in value.split() if label != NO_ENTITIES]
-    return [value] if value else []
+        return [label for label in meta.get(key, NO_ENTITIES).split() if label != NO_ENTITIES]
+    return _value(meta, key)
+
+
+def _value(meta: Mapping[str, Any], key: str) -> list[str]:
+    return [] if meta.get(key) in (None, "") else [str(meta[key])]
 
 
 def _count(values: Iterable[list[str]], shared: set[str]) -> Counter[str]:

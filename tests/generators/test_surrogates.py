@@ -15,7 +15,7 @@ from scripts.generators.load import load_generator
 from scripts.generators.surrogates import make_surrogates
 from scripts.llm.answers import spans_of_copy
 from scripts.notes.errors import UserError
-from scripts.notes.note import Note
+from scripts.notes.note import Note, Span
 from scripts.notes.surrogates import surrogate
 
 LABELS = {"NAME": "name", "STREET": "street", "ID": "number", "DATE": "date"}
@@ -76,6 +76,13 @@ def test_a_mention_gets_the_same_surrogate_throughout_a_note():
 def test_the_form_of_a_mention_is_kept(kind, mention, form):
     for other in others(kind, mention):
         assert re.fullmatch(form, other)
+
+
+@pytest.mark.parametrize("locale", ["ru_RU", "ja_JP", "et_EE", "en_GB"])
+def test_an_address_is_one_in_any_language(locale):
+    note = Note("n", "z.quiroga@quillon.es is all", (Span(0, 20, "MAIL"),))
+    (made,) = make_surrogates(locale, {"MAIL": "email"})([note], 0)
+    assert re.fullmatch(r"[a-y]\.[a-z]+@[a-z]+\.es is all", made.text)
 
 
 @pytest.mark.parametrize(

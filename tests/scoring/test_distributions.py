@@ -41,6 +41,10 @@ def test_control_values_in_private_asked_for_and_delivered():
         }
     }
     assert control_distributions(PRIVATE, [{}, {}], synthetic) == {}
+    ages = [note(i, age=0) for i in range(3)]
+    assert control_distributions(ages, [{"age": 0}], ages)["age"]["values"] == {
+        "0": {"private": 3, "requested": 1, "delivered": 3}
+    }
 
 
 def test_entities_are_delivered_where_the_note_has_them():
