@@ -14,7 +14,8 @@ import typer
 
 from benchmarks.server import Fault, Server
 from benchmarks.table import Row, write_table
-from scripts.llm.endpoint import Endpoint, Limits
+from scripts.llm.endpoint import Endpoint
+from scripts.llm.patience import Limits
 
 SEED = 0
 SHARES = {"429": 0.20, "5xx": 0.05, "stall": 0.05, "garbage": 0.02, "dropped": 0.01}

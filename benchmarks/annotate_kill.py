@@ -16,7 +16,8 @@ import typer
 
 from benchmarks.server import Server
 from benchmarks.table import Row, write_table
-from scripts.llm.endpoint import Endpoint, Limits
+from scripts.llm.endpoint import Endpoint
+from scripts.llm.patience import Limits
 
 SEED = 0
 N_PROMPTS = 400

@@ -7,12 +7,9 @@ was answered before, which host may see what.
 import asyncio
 import atexit
 import os
-import random
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import suppress
-from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Iterable  # noqa: UP035  spacy-llm checks for these very types
@@ -22,6 +19,7 @@ from scripts.llm.egress import check_destination, host_of
 from scripts.llm.journal import Journal, key_of
 from scripts.llm.limit import AdaptiveLimit
 from scripts.llm.loop import call_off, now, run
+from scripts.llm.patience import Limits, Patience
 from scripts.llm.prompt import UNCUT, Answer, Prompt
 from scripts.llm.replies import read_refusal, read_reply, retry_after, was_sent
 from scripts.notes.errors import UserError
@@ -33,24 +31,6 @@ OPENAI = "https://api.openai.com/v1"
 FATAL = (401, 403, 404)  # the key, or the name of the model: no other request would fare better
 AGAIN = (408, 409, 425, 429)  # and every status from 500 on
 BUSY = (429, 503, 529)  # fewer requests, please
-
-
-@dataclass(frozen=True)
-class Limits:
-    """How long to wait and how often to ask again; seconds and counts.
-
-    MAX_TRIES is per prompt, RETRY_SHARE per run: no more retries than this share of the prompts (and 100).
-    The server counts as gone when nothing was heard of it for GONE_S seconds: not even an error.
-    """
-
-    max_in_flight: int = 32
-    connect_s: float = 10.0
-    total_s: float = 120.0
-    max_tries: int = 6
-    retry_share: float = 0.5
-    first_wait_s: float = 0.5
-    longest_wait_s: float = 60.0
-    gone_s: float = 180.0
 
 
 class Unanswered(Exception):
@@ -95,13 +75,11 @@ class Endpoint:
         self.usage, self.budget = Usage(), Budget()
         self.watch: Callable[[], None] = lambda: None
         self._is_open = False
-        self._refusal: UserError | None = None
-        self._stopped = asyncio.Event()  # by the refusal
 
     def __call__(self, prompts: Iterable[Iterable[Any]]) -> Iterable[Iterable[Any]]:
         """Answers to PROMPTS in their order; as many are on their way as the limits allow, and few more are read."""
         self._open()
-        self._refusal, self._stopped = None, asyncio.Event()
+        self._patience.forgive()
         waiting: deque[list[asyncio.Task[Answer]]] = deque()
         try:
             for doc in prompts:
@@ -113,7 +91,7 @@ class Endpoint:
             while waiting:
                 yield _first(waiting)
         except UserError:
-            if self._refusal:  # of this key or model; what else is on its way is answered, and paid for
+            if self._patience.refusal:  # of this key or model; what else is on its way is answered, and paid for
                 run(_end([task for asked in waiting for task in asked]))
             raise
         finally:
@@ -183,7 +161,7 @@ class Endpoint:
         return await self._asking[key]
 
     async def _ask_and_keep(self, key: str, prompt: str) -> dict[str, Any]:
-        self._n_asked += 1
+        self._patience.n_prompts += 1
         try:
             answer = await self._ask(prompt)
             if answer["finish_reason"] != "rejected":  # the server may be mended; nothing was paid for
@@ -202,28 +180,29 @@ class Endpoint:
         for tries in count(1):
             await self._limit.take()
             try:
-                self._check_refusal()
+                self._patience.check()
                 async with self.budget.hold(self._most(prompt)) as bill:
                     sent_at = now()
                     answer, fault, wait = await self._send(prompt, bill)
             finally:
                 self._limit.give_back()
                 self.watch()
-            failed_at = min(failed_at, now())
-            if fault in ("connection", "timeout"):
-                self._check_silence(sent_at)
-            else:
-                self._heard_at, self._silent_since = now(), None
             if answer is not None:
+                self._patience.heard()
                 return answer
             self.usage.calls[fault] += 1
-            is_alive = self._heard_at >= failed_at  # else the prompt is not at fault: wait for the server, or stop
-            self._n_retries += is_alive
-            if is_alive and (tries >= self.limits.max_tries or self._n_retries > self._most_retries()):
+            failed_at = min(failed_at, now())
+            if fault not in ("connection", "timeout"):
+                self._patience.heard()
+            elif self._patience.is_gone(sent_at):
+                raise UserError(
+                    f"{host_of(self.base_url)} was not heard of for {self.limits.gone_s:.0f} s",
+                    f"Start it and run the same command: {len(self._journal)} answers are kept",
+                )
+            if self._patience.is_over(tries, failed_at):
                 raise Unanswered
             self.usage.n_retries += 1
-            with suppress(TimeoutError):
-                await asyncio.wait_for(self._stopped.wait(), self._wait_s(tries, wait))
+            await self._patience.wait(tries, wait)
         raise AssertionError("unreachable")
 
     def _most(self, prompt: str) -> float:
@@ -273,42 +252,20 @@ class Endpoint:
         self.usage.tokens += counted
         bill.paid = money(self.price, counted) or 0.0
 
-    def _most_retries(self) -> float:
-        return max(100, self.limits.retry_share * self._n_asked)
-
     def _refused(self, e: "openai.APIStatusError", sent_at: float) -> tuple[dict[str, Any] | None, str, float | None]:
         """What an HTTP error means: an answer after all, or the fault and how long the server asks to wait."""
         if e.status_code in FATAL:
-            self._refusal = UserError(
-                f"{host_of(self.base_url)} answers {e.status_code} to model {self.name}",
-                f"Check the model's name and the key in {self.api_key_env or 'api_key_env'}",
+            self._patience.refuse(
+                UserError(
+                    f"{host_of(self.base_url)} answers {e.status_code} to model {self.name}",
+                    f"Check the model's name and the key in {self.api_key_env or 'api_key_env'}",
+                )
             )
-            self._stopped.set()
-            self._check_refusal()
         if e.status_code in BUSY:
             self._limit.pushed_back(sent_at)
         if e.status_code in AGAIN or e.status_code >= 500:
             return None, str(e.status_code), retry_after(e.response.headers)
         return read_refusal(e), "", None
-
-    def _check_refusal(self) -> None:
-        """Raise what ended this run, if anything did: no further call is sent."""
-        if self._refusal:
-            raise self._refusal from None
-
-    def _wait_s(self, tries: int, asked: float | None) -> float:
-        """Full jitter (Brooker 2015) on an exponential wait; never less than the server asks for."""
-        longest = min(self.limits.longest_wait_s, self.limits.first_wait_s * 2 ** min(tries - 1, 30))
-        return (asked or 0.0) + self._rng.random() * longest
-
-    def _check_silence(self, sent_at: float) -> None:
-        if self._silent_since is None:
-            self._silent_since = sent_at
-        if now() - self._silent_since > self.limits.gone_s:
-            raise UserError(
-                f"{host_of(self.base_url)} was not heard of for {self.limits.gone_s:.0f} s",
-                f"Start it and run the same command: {len(self._journal)} answers are kept",
-            )
 
     def _open(self) -> None:
         """Open journal and client, at the first prompt."""
@@ -318,11 +275,8 @@ class Endpoint:
         self._journal = Journal(self.journal_path)
         self._client = self._make_client()
         self._limit = AdaptiveLimit(self.limits.max_in_flight)
-        self._rng = random.Random(0)
-        self._n_asked = self._n_retries = 0
+        self._patience = Patience(self.limits)
         self._asking: dict[str, asyncio.Task[dict[str, Any]]] = {}
-        self._heard_at = now()
-        self._silent_since: float | None = None  # when the first was sent of the requests since it was last heard of
         self._is_open = True
         atexit.register(self.close)
 

@@ -8,9 +8,10 @@ from typing import Any, Iterable  # noqa: UP035  spacy-llm checks for these very
 from spacy_llm.registry import registry
 
 from scripts.llm.cost import read_price
-from scripts.llm.endpoint import OPENAI, Endpoint, Limits
+from scripts.llm.endpoint import OPENAI, Endpoint
 from scripts.llm.journal import JOURNAL
 from scripts.llm.local import LocalModel, Sampling
+from scripts.llm.patience import Limits
 from scripts.llm.prompt import UNCUT, Answer
 from scripts.llm.tagger import LocalTagger
 from scripts.notes.errors import UserError

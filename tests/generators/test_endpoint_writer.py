@@ -13,7 +13,8 @@ from scripts.generators.endpoint_writer import make_endpoint_writer
 from scripts.generators.examples import in_turn
 from scripts.generators.load import load_generator
 from scripts.llm.cost import Price
-from scripts.llm.endpoint import Endpoint, Limits
+from scripts.llm.endpoint import Endpoint
+from scripts.llm.patience import Limits
 from scripts.notes.errors import UserError
 from scripts.notes.files import write_manifest
 from scripts.notes.jsonl import write_notes

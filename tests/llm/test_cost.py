@@ -8,8 +8,9 @@ import pytest
 
 from benchmarks.server import Fault, Server, completion
 from scripts.llm.cost import Budget, Price, TokenRule, Tokens, Usage, counted_tokens, money, read_price, show_money
-from scripts.llm.endpoint import Endpoint, Limits
+from scripts.llm.endpoint import Endpoint
 from scripts.llm.journal import Journal, forget
+from scripts.llm.patience import Limits
 from scripts.llm.prompt import Prompt
 from scripts.llm.replies import was_sent
 from scripts.notes.errors import UserError

@@ -10,7 +10,8 @@ import pytest
 
 from benchmarks.server import Fault, Server, completion
 from scripts.llm.cost import Tokens
-from scripts.llm.endpoint import Endpoint, Limits
+from scripts.llm.endpoint import Endpoint
+from scripts.llm.patience import Limits
 from scripts.llm.prompt import Prompt
 from scripts.llm.replies import retry_after
 from scripts.notes.errors import UserError
