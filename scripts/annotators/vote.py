@@ -35,14 +35,22 @@ class Ballot:
 
 
 @Language.factory(
-    "clinical_vote", default_config={"of": ["llm", "generator"], "task": None, "rule": None, "weights": {}}
+    "clinical_vote",
+    default_config={"of": ["llm", "generator"], "task": None, "rule": None, "weights": {}, "doubt": 0.5},
 )
 def make_vote(
-    nlp: Language, name: str, of: list[str], task: str | None, rule: str | None, weights: dict[str, float] | str
+    nlp: Language,
+    name: str,
+    of: list[str],
+    task: str | None,
+    rule: str | None,
+    weights: dict[str, float] | str,
+    doubt: float,
 ) -> "Vote":
     """A component that decides between the span groups OF by RULE: majority (each with its weight, or 1) or union.
 
     Without a RULE it is that of TASK (YAML). WEIGHTS by group, or the JSON file that `clinical.teach_weights.v1` makes.
+    DOUBT is the share of the weight from which a majority leaves words undecided.
     """
     rule = rule or (read_task(Path(task)).vote if task else "majority")
     if rule not in get_args(Rule):
@@ -52,7 +60,9 @@ def make_vote(
         raise UserError(
             f"[components.{name}] weights of {', '.join(wrong)}", "Name groups of `of`, with weights above 0"
         )
-    return Vote(of, rule, weights)
+    if not 0 < doubt <= 0.5:
+        raise UserError(f"[components.{name}] doubt = {doubt} is no share", "Choose one above 0 and up to 0.5")
+    return Vote(of, rule, weights, doubt)
 
 
 class Vote:
@@ -61,8 +71,14 @@ class Vote:
     A Doc with one group, such as a real note that no generator wrote, stays as it is.
     """
 
-    def __init__(self, of: Sequence[str], rule: Rule, weights: Mapping[str, float] | str = MappingProxyType({})):
-        self.of, self.rule, self._weights = of, rule, weights
+    def __init__(
+        self,
+        of: Sequence[str],
+        rule: Rule,
+        weights: Mapping[str, float] | str = MappingProxyType({}),
+        doubt: float = 0.5,
+    ):
+        self.of, self.rule, self._weights, self.doubt = of, rule, weights, doubt
 
     @cached_property
     def weights(self) -> Mapping[str, float]:
@@ -79,7 +95,7 @@ class Vote:
             if name in doc.spans
         ]
         if len(ballots) > 1:
-            won, missing = decide(doc, ballots, self.rule)
+            won, missing = decide(doc, ballots, self.rule, self.doubt)
             doc.set_ents(won, missing=missing, default="outside")
         return doc
 
@@ -125,11 +141,13 @@ def fit_weights(docs: Sequence[Doc], notes: Sequence[Note], names: Sequence[str]
     }
 
 
-def decide(doc: Doc, ballots: Sequence[Ballot], rule: Rule = "majority") -> tuple[list[Span], list[Span]]:
+def decide(
+    doc: Doc, ballots: Sequence[Ballot], rule: Rule = "majority", doubt: float = 0.5
+) -> tuple[list[Span], list[Span]]:
     """The entities that BALLOTS elect, and the tokens about which they decide nothing, as spans of one token each.
 
     majority: a span that holds more than half of the weight is an entity. Of the other words, those on which at least
-    half of the weight has some span, or could not read them, are undecided; the rest are outside.
+    the share DOUBT of the weight has some span, or could not read them, are undecided; the rest are outside.
     union: every span, the longer of two that overlap; words that anybody left unread are undecided.
     """
     everybody = sum(ballot.weight for ballot in ballots)
@@ -147,7 +165,7 @@ def decide(doc: Doc, ballots: Sequence[Ballot], rule: Rule = "majority") -> tupl
     if rule == "union":
         undecided = set().union(*(ballot.unread for ballot in ballots))
     else:
-        undecided = {token for token, weight in doubts.items() if 2 * weight >= everybody}
+        undecided = {token for token, weight in doubts.items() if weight >= doubt * everybody}
     return won, [doc[i : i + 1] for i in sorted(undecided - held)]
 
 

@@ -13,7 +13,7 @@ from scripts.notes.note import Span as NoteSpan
 WORDS = "a b c d e f g h"  # every word a token
 
 
-def voted(rule="majority", weights=None, ents=(), missing=(), **groups):
+def voted(rule="majority", weights=None, doubt=0.5, ents=(), missing=(), **groups):
     """What a vote of GROUPS (name to (start, end, label) in tokens) leaves: entities, and the missing tokens.
 
     A group called x_unread says what x left unread.
@@ -22,7 +22,7 @@ def voted(rule="majority", weights=None, ents=(), missing=(), **groups):
     doc.set_ents([Span(doc, *e) for e in ents], missing=[doc[i : i + 1] for i in missing], default="outside")
     for name, spans in groups.items():
         doc.spans[name.replace("_", ":")] = [Span(doc, *span) for span in spans]
-    doc = Vote(["x", "y", "z"], rule, weights or {})(doc)
+    doc = Vote(["x", "y", "z"], rule, weights or {}, doubt)(doc)
     return [(e.start, e.end, e.label_) for e in doc.ents], [t.i for t in doc if t.ent_iob == 0]
 
 
@@ -48,6 +48,11 @@ def test_another_label_or_another_edge_is_no_agreement():
 def test_a_heavier_voice_outweighs_a_lighter_one():
     x, y = [(0, 1, "DRUG")], [(4, 5, "PROC")]
     assert voted(weights={"x": 2.0}, x=x, y=y) == ([(0, 1, "DRUG")], [])
+
+
+def test_what_only_a_lighter_voice_holds_is_missing_where_doubt_begins_with_it():
+    x, y = [(0, 1, "DRUG")], [(0, 2, "DRUG"), (4, 5, "PROC")]
+    assert voted(weights={"x": 2.0}, doubt=0.3, x=x, y=y) == ([(0, 1, "DRUG")], [1, 4])
 
 
 def test_a_union_takes_every_span_the_longer_of_two_that_overlap():
