@@ -2,7 +2,7 @@
 
 import math
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -127,7 +127,6 @@ def _train(
         weight_decay=schedule.weight_decay,
         warmup_ratio=0.05,
         lr_scheduler_type="linear",
-        group_by_length=True,
         eval_strategy="epoch",
         save_strategy="epoch",
         save_total_limit=2,
@@ -185,17 +184,18 @@ def loss_of(
 
 def _trainer_class(choices: Sequence[int]) -> type:
     from transformers import Trainer
-    from transformers.trainer_pt_utils import LengthGroupedSampler
 
     class TargetTrainer(Trainer):
         def compute_loss(self, model, inputs, return_outputs=False, num_items_in_batch=None):
             loss = loss_of(model.module if hasattr(model, "module") else model, choices=choices, **inputs)
+            # Each token counts the same in an epoch. By the mean of each batch those of short notes would count for
+            # more, and a generator would write short ones.
+            targets, rows = inputs["targets"], self.train_dataset if model.training else self.eval_dataset
+            loss = loss * (targets != -100).sum() / (len(targets) * rows.asked_a_row)
             return (loss, {"loss": loss}) if return_outputs else loss
 
         def _get_train_sampler(self, *args):
-            # As the Trainer's own, which would read all rows to learn their lengths.
-            size = self.args.train_batch_size * self.args.gradient_accumulation_steps
-            return LengthGroupedSampler(size, lengths=self.train_dataset.lengths)
+            return BatchesOfLength(self.train_dataset.lengths, self.args.train_batch_size)
 
         def prediction_step(self, model, inputs, prediction_loss_only, ignore_keys=None):
             import torch
@@ -204,6 +204,37 @@ def _trainer_class(choices: Sequence[int]) -> type:
                 return self.compute_loss(model, self._prepare_inputs(inputs)).detach(), None, None
 
     return TargetTrainer
+
+
+@dataclass(frozen=True)
+class BatchesOfLength:
+    """The numbers of rows in the order to train on: batches of SIZE rows of nearly the same LENGTH, in random order.
+
+    The Trainer's own sampler goes from long rows to short ones again and again. A model that learns fast remembers what
+    it saw last: its notes would be as short, and as much like the short ones, as those before a checkpoint.
+    """
+
+    lengths: Sequence[int]
+    size: int
+    n_sorted: int = 50  # batches that are sorted together
+
+    def __len__(self) -> int:
+        return len(self.lengths)
+
+    def __iter__(self) -> Iterator[int]:
+        import torch
+
+        drawn = torch.randperm(len(self)).tolist()  # with the Trainer's seed, and its state in a checkpoint
+        many = self.size * self.n_sorted
+        rows = [
+            row
+            for start in range(0, len(drawn), many)
+            for row in sorted(drawn[start : start + many], key=lambda row: self.lengths[row])
+        ]
+        n_full = len(rows) // self.size
+        for batch in torch.randperm(n_full).tolist():
+            yield from rows[batch * self.size :][: self.size]
+        yield from rows[n_full * self.size :]
 
 
 def _bar_class() -> type:

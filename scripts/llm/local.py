@@ -20,7 +20,7 @@ SHORTEST_SHARED = 64  # tokens that prompts must begin with in common before a b
 
 @dataclass(frozen=True)
 class Sampling:
-    """How tokens are drawn: from the TOP_K likeliest, of these from the smallest set with probability TOP_P.
+    """How tokens are drawn: from the TOP_K likeliest (0: all), of these from the smallest set with probability TOP_P.
 
     TEMPERATURE 0 takes the likeliest token.
     """
@@ -232,7 +232,7 @@ def _drawer(sampling: Sampling, generator: "torch.Generator") -> "Callable[[torc
     def draw(logits: "torch.Tensor") -> "torch.Tensor":
         # Sorting a whole vocabulary for every token would take most of the time on a CPU.
         scaled = logits.float() / sampling.temperature
-        best, ids = scaled.topk(min(sampling.top_k, logits.shape[-1]), dim=-1)
+        best, ids = scaled.topk(min(sampling.top_k or logits.shape[-1], logits.shape[-1]), dim=-1)
         shares = (best - scaled.logsumexp(-1, keepdim=True)).exp()
         shares[shares.cumsum(-1) - shares > sampling.top_p] = 0.0
         return ids.gather(-1, torch.multinomial(shares, 1, generator=generator))[:, 0]

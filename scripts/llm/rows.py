@@ -3,6 +3,7 @@
 import random
 from array import array
 from collections.abc import Sequence
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -31,6 +32,11 @@ class Rows:
 
     def __len__(self) -> int:
         return len(self._order)
+
+    @cached_property
+    def asked_a_row(self) -> float:
+        """How many tokens of a row the model shall predict, on average."""
+        return sum(target != -100 for i in self._order for target in self._examples[i].targets) / max(1, len(self))
 
     def __getitem__(self, i: int) -> Row:
         example = self._examples[self._order[i]]

@@ -3,7 +3,7 @@ import torch
 
 from scripts.llm import finetune as finetune_module
 from scripts.llm import frozen
-from scripts.llm.finetune import Example, Lora, Schedule, add_lora, finetune, loss_of
+from scripts.llm.finetune import BatchesOfLength, Example, Lora, Schedule, add_lora, finetune, loss_of
 from scripts.llm.local import LocalModel, load_causal_lm
 from scripts.llm.rows import Rows
 
@@ -62,6 +62,44 @@ def test_choices_are_the_only_competitors(local):
         logits = local.model(**inputs).logits[0, 1]
         expected = -logits[[3, 9]].log_softmax(0)[1]
         assert loss_of(local.model, targets, (3, 9), **inputs).item() == pytest.approx(expected.item(), abs=5e-3)
+
+
+def test_every_token_counts_the_same_whatever_the_length_of_its_row(local, tmp_path):
+    texts = ["Takes aspirin.", "Echo was normal. Furosemide 40 mg was given. Had a CT head in May. " * 3, "No."]
+    examples = [Example.language(local.encode(text)) for text in texts]
+    n = [len(example.ids) - 1 for example in examples]
+    finetune(local.model, examples[1:2], examples[1:2], Schedule(1e-2, 20, 1), tmp_path / "long", seed=0)
+    with torch.no_grad():
+        means = [
+            loss_of(
+                local.model,
+                torch.tensor([example.targets]),
+                (),
+                input_ids=torch.tensor([example.ids]),
+                attention_mask=torch.ones(1, len(example.ids), dtype=torch.long),
+            ).item()
+            for example in examples
+        ]
+    mean = sum(m * k for m, k in zip(means, n, strict=True)) / sum(n)
+    assert abs(mean - sum(means) / len(means)) > 0.2  # else this test would see no difference
+    report = finetune(local.model, examples, examples, Schedule(0.0, 1, 1), tmp_path / "all", seed=0)
+    assert report["best_dev_loss"] == pytest.approx(mean, abs=0.02)
+    assert report["epochs"][0]["loss"] == pytest.approx(mean, abs=0.02)
+
+
+@pytest.mark.parametrize("n", [7, 203])
+def test_batches_hold_rows_of_one_length_and_come_in_no_order_of_it(n):
+    torch.manual_seed(0)
+    lengths = torch.randint(5, 500, (n,)).tolist()
+    rows = list(BatchesOfLength(lengths, 4, n_sorted=10))
+    assert sorted(rows) == list(range(n))
+    batches = [[lengths[row] for row in rows[i : i + 4]] for i in range(0, n - 3, 4)]
+    if n > 100:
+        assert sum(max(b) - min(b) for b in batches) / len(batches) < 100  # drawn at random: 300
+        assert sorted(batches) not in (batches, batches[::-1])
+        last = {lengths[list(BatchesOfLength(lengths[:200], 4))[-1]] for _ in range(20)}
+        assert min(last) < 150
+        assert max(last) > 350
 
 
 def test_only_the_adapter_of_the_last_layer_learns(local, tmp_path):
