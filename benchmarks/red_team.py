@@ -28,7 +28,7 @@ from scripts.notes.jsonl import read_notes, write_notes
 from scripts.notes.note import Note
 from scripts.notes.step import load_config
 from scripts.privacy.check import Evidence
-from scripts.privacy.collect import common_names, load_identifier_policy
+from scripts.privacy.collect import RELATIVE, common_names, load_identifier_policy
 from scripts.privacy.figures import share
 from scripts.privacy.gate import Policy, load_policy, reasons_of, run_gate
 
@@ -78,7 +78,9 @@ def main(names: list[str] = typer.Argument(None, help="Generators to run; the ro
         start, is_new = time.monotonic(), not (FOLDER / name / "synthetic.jsonl").is_file()
         private, holdout = draw(RECIPES[name], notes)
         files = make_notes(RECIPES[name], private, holdout, FOLDER / name)
-        truth = identifiers_of(private, holdout, labels.labels, public)
+        truth = identifiers_of(
+            private, holdout, [label for label, kind in labels.labels.items() if kind != RELATIVE], public
+        )
         synthetic = tuple(read_notes(files["synthetic"]))
         outcome = judge(policy, evidence_of(private, holdout, synthetic, files), truth)
         found = rows_of(name, outcome)

@@ -63,5 +63,8 @@ class Surrogates:
 
 @spacy.registry.misc("clinical.surrogates.v1")
 def make_surrogates(locale: str, labels: dict[str, str], copies: int = 1) -> Surrogates:
-    """Surrogates for the mentions of LABELS: name, street, place, number, email or date. LOCALE: es_ES, sv_SE, ..."""
+    """Surrogates for the mentions of LABELS: name, relative, street, place, number, email or date.
+
+    LOCALE: es_ES, sv_SE, ...
+    """
     return Surrogates(locale, labels, copies)

@@ -13,7 +13,7 @@ from .errors import UserError
 if TYPE_CHECKING:
     from faker import Faker
 
-Kind = Literal["name", "street", "place", "number", "email", "date"]
+Kind = Literal["name", "relative", "street", "place", "number", "email", "date"]
 _WORD = re.compile(r"[^\W\d_]+")
 _DAY = re.compile(r"(?<!\d)(\d{1,2})(\D)(\d{1,2})(\D)(\d{4}|\d{2})(?!\d)")
 _ISO_DAY = re.compile(r"(?<!\d)(\d{4})(\D)(\d{1,2})(\D)(\d{1,2})(?!\d)")
@@ -30,7 +30,10 @@ def new_faker(locale: str, where: str) -> "Faker":
 
 
 def surrogate(kind: Kind, mention: str, fake: "Faker", rng: random.Random, taken: Iterable[str] = ()) -> str:
-    """Another MENTION of the same KIND and form (separators, digits, case); no word of it or of TAKEN is drawn."""
+    """Another MENTION of the same KIND and form (separators, digits, case); no word of it or of TAKEN is drawn.
+
+    Of a relative only names are replaced: "Ann" in "her sister Ann".
+    """
     mention = unicodedata.normalize("NFC", mention)
     taken = {*taken, *words_in(mention)}
     if kind == "email":
@@ -38,10 +41,11 @@ def surrogate(kind: Kind, mention: str, fake: "Faker", rng: random.Random, taken
     if kind == "date":
         return _other_date(mention, rng)
     if kind == "name":
-        given = {name.lower() for name in _given_names(fake)}
         first = next(iter(_WORD.findall(mention)), "")
-        sources = [fake.first_name] if first.lower() in given else []
+        sources = [fake.first_name] if first.casefold() in _listed("first_names", fake) else []
         return _other_words(mention, chain(sources, repeat(fake.last_name)), taken)
+    if kind == "relative":
+        return _other_names(mention, fake, taken)
     mention = _other_digits(mention, rng)
     if kind == "place":
         return mention if re.search(r"\d", mention) else like(_draw(fake.city, taken), mention)
@@ -51,6 +55,20 @@ def surrogate(kind: Kind, mention: str, fake: "Faker", rng: random.Random, taken
             head, space, tail = "", "", mention
         return head + space + _other_words(tail, repeat(fake.last_name), taken)
     return mention
+
+
+def _other_names(text: str, fake: "Faker", taken: set[str]) -> str:
+    """TEXT with other names: the capitalised words but for one that only begins it ("Uncle on his mother's side")."""
+    given, last = (_listed(names, fake) for names in ("first_names", "last_names"))
+
+    def other(match: re.Match) -> str:
+        word, after = match[0], text[match.end() :].lstrip(" -")
+        is_name = match.start() > 0 or after[:1].isupper() or word.casefold() in given | last
+        if len(word) == 1 or not (word[0].isupper() and is_name):
+            return word
+        return like(_draw(fake.first_name if word.casefold() in given else fake.last_name, taken), word)
+
+    return _WORD.sub(other, text)
 
 
 def _other_words(text: str, sources: Iterator[Callable[[], str]], taken: set[str]) -> str:
@@ -154,6 +172,6 @@ def _other_number(number: str, rng: random.Random) -> str:
     return f"{rng.choice([n for n in range(1, 13) if n != int(number)]):0{len(number)}}"
 
 
-def _given_names(fake: "Faker") -> Sequence[str]:
-    provider = next(p for p in fake.get_providers() if hasattr(p, "first_names"))
-    return tuple(provider.first_names)
+def _listed(names: str, fake: "Faker") -> set[str]:
+    """Faker's list of NAMES (first_names, last_names), without case."""
+    return {name.casefold() for name in getattr(next(p for p in fake.get_providers() if hasattr(p, names)), names)}

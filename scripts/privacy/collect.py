@@ -21,6 +21,7 @@ from .formats import NumberFormat, find_numbers, read_formats
 from .keys import Collector, Identifiers, Kind, keys_of
 from .normalize import plain, tokenize
 
+RELATIVE = "relative"
 _EMAIL = re.compile(r"[\w.+-]+@[\w-]+(?:\.[\w-]+)+")
 _LONG_NUMBER = re.compile(r"(?<![\w.,])\d{7,}(?!\w)")
 _PHONE = re.compile(r"(?<![\w/])(?:\+|\()?\d(?:[ .()-]{0,2}\d){8,}(?![\w/])")
@@ -31,7 +32,8 @@ _PHONE = re.compile(r"(?<![\w/])(?:\+|\()?\d(?:[ .()-]{0,2}\d){8,}(?![\w/])")
 class IdentifierPolicy:
     """Where direct identifiers stand: meta keys, index columns and labels, each with its kind; how dates are written.
 
-    A kind is name, number (record, telephone, e-mail), address or birth. `formats` are files of national number formats
+    A kind is name, number (record, telephone, e-mail), address or birth; that of a label may be relative, whose mention
+    may hold a name of several words. `formats` are files of national number formats
     (configs/identifiers), which are found in the text by shape and check digits. Nothing is proved by the full names in
     the file `public_names`, nor by single given names and surnames that are common in one of `public_locales`.
     `index` is a CSV with a column `patient` and columns named as the meta keys. `birth_cues` are the words before a
@@ -53,7 +55,7 @@ class IdentifierPolicy:
 
     def __post_init__(self):
         for name, kind in [*self.meta.items(), *self.labels.items()]:
-            if kind not in get_args(Kind):
+            if kind not in get_args(Kind) and (kind != RELATIVE or name in self.meta):
                 raise ValueError(f"[identifiers]: {name} is of kind '{kind}'; kinds are {', '.join(get_args(Kind))}")
         object.__setattr__(self, "month_names", MonthNames(self.months))
         object.__setattr__(self, "number_formats", [f for path in self.formats for f in read_formats(Path(path))])
@@ -79,8 +81,11 @@ class IdentifierPolicy:
     def labelled(self, note: Note) -> Iterator[tuple[Kind, str]]:
         """The identifiers that human labels mark in NOTE: those of its task, and those that `prepare` set aside."""
         for span in sorted({*(note.spans or ()), *note.identifiers}):
-            if span.label in self.labels:
-                yield self.labels[span.label], note.mention(span)
+            kind = self.labels.get(span.label)
+            if kind == RELATIVE:
+                yield from (("name", name) for name in capitalised_names(note.mention(span), set()))
+            elif kind:
+                yield kind, note.mention(span)
 
     def public_keys(self) -> set[str]:
         """The full names in `public_names`, one a line, that prove nothing when they are found."""

@@ -111,6 +111,23 @@ def test_a_given_name_becomes_a_given_name_and_surnames_become_surnames():
         assert set(surnames) <= set(Spanish.last_names)
 
 
+@pytest.mark.parametrize(
+    ("mention", "kept"),
+    [
+        ("abuela materna", "abuela materna"),
+        ("Tía paterna", "Tía paterna"),
+        ("Antonio", ""),
+        ("Zyx Quiroga Luna", ""),
+        ("padres  Antonio y Juan Carlos", "padres y"),
+        ("hermana, Mª Antonia", "hermana"),
+    ],
+)
+def test_of_a_relative_only_the_names_are_others(mention, kept):
+    for other in others("relative", mention):
+        assert words_of(other) & words_of(mention) == words_of(kept)
+        assert len(other.split()) >= len(mention.split())
+
+
 @settings(max_examples=50, deadline=None)
 @given(
     st.lists(st.sampled_from(NAMES), min_size=1, max_size=3),
@@ -202,6 +219,7 @@ def test_the_shipped_config_gives_meddocans_labels_their_kinds():
         assert surrogates.copies == 1
         assert surrogates.labels["NOMBRE_SUJETO_ASISTENCIA"] == "name"
         assert surrogates.labels["FECHAS"] == "date"
+        assert surrogates.labels["FAMILIARES_SUJETO_ASISTENCIA"] == "relative"
 
 
 def test_a_config_with_an_unknown_kind_is_one_clear_line(tmp_path):

@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from scripts.notes.errors import UserError
-from scripts.notes.note import Note
+from scripts.notes.note import Note, Span
 from scripts.privacy.capitals import capitalised_names, ordinary_words
 from scripts.privacy.collect import load_identifier_policy
 from scripts.privacy.keys import keys_of
@@ -57,6 +57,23 @@ def test_labels_can_be_left_out(identifiers, victim):
     known = replace(identifiers, capitals=False).collect([replace(victim, meta={})], with_labels=False)
     assert "zbigniewoberghallorann" not in known.keys  # no pattern finds a name
     assert "zobergquillonexample" in known.keys and "027144091826" in known.keys
+
+
+@pytest.mark.parametrize(
+    ("relative", "keys"),
+    [
+        ("abuela materna", set()),
+        ("Tía paterna", set()),
+        ("hermana Ann Lee", {"annlee", "leeann"}),
+        ("padres  Eva Ruiz y Juan Gil", {"evaruiz", "ruizeva", "juangil", "giljuan"}),
+    ],
+)
+def test_of_a_labelled_relative_the_names_are_looked_for(identifiers, relative, keys):
+    text = f"Vive con su {relative}."
+    span = Span(text.index(relative), len(text) - 1, "FAMILIARES_SUJETO_ASISTENCIA")
+    found = replace(identifiers, capitals=False).collect([Note("n1", text, (span,))])
+    assert keys <= set(found.keys)
+    assert bool(found.keys) == bool(keys)
 
 
 def test_capitals_show_names_where_nobody_has_told_one(identifiers, victim):
