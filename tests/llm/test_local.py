@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from scripts.llm.local import LocalModel, Sampling, check_model_name
+from scripts.llm.local import LocalModel, Sampling, _drawer, check_model_name
 from scripts.notes.errors import UserError
 
 
@@ -51,6 +51,12 @@ def test_sampling_repeats_with_its_seed_and_differs_with_another(local):
     first, again = (list(local.complete(PROMPTS, hot, seed=7)) for _ in range(2))
     assert first == again
     assert first != list(local.complete(PROMPTS, hot, seed=8))
+
+
+@pytest.mark.parametrize(("top_k", "n_drawn"), [(5, 5), (0, 50)])
+def test_a_token_is_one_of_the_likeliest_or_of_all(top_k, n_drawn):
+    drawer = _drawer(Sampling(temperature=1.0, top_k=top_k), torch.Generator().manual_seed(0))
+    assert len(set(drawer(torch.linspace(0, 1, 50).expand(2000, 50)).tolist())) == n_drawn
 
 
 def test_a_text_that_ends_by_itself_is_told_from_one_cut_off(toy_lm):
