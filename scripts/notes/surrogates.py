@@ -173,5 +173,6 @@ def _other_number(number: str, rng: random.Random) -> str:
 
 
 def _listed(names: str, fake: "Faker") -> set[str]:
-    """Faker's list of NAMES (first_names, last_names), without case."""
-    return {name.casefold() for name in getattr(next(p for p in fake.get_providers() if hasattr(p, names)), names)}
+    """Faker's list of NAMES (first_names, last_names), without case; some locales have none."""
+    lists = (getattr(provider, names) for provider in fake.get_providers() if hasattr(provider, names))
+    return {name.casefold() for name in next(lists, ())}

@@ -55,6 +55,12 @@ def test_what_only_a_lighter_voice_holds_is_missing_where_doubt_begins_with_it()
     assert voted(weights={"x": 2.0}, doubt=0.3, x=x, y=y) == ([(0, 1, "DRUG")], [1, 4])
 
 
+@pytest.mark.parametrize("doubt", [0.0, 0.6])
+def test_a_doubt_that_is_no_share_is_an_error(doubt):
+    with pytest.raises(UserError, match="doubt"):
+        spacy.blank("en").add_pipe("clinical_vote", config={"doubt": doubt})
+
+
 def test_a_union_takes_every_span_the_longer_of_two_that_overlap():
     x, y = [(0, 2, "DRUG"), (3, 4, "DRUG")], [(1, 2, "PROC"), (5, 6, "PROC")]
     assert voted("union", x=x, y=y) == ([(0, 2, "DRUG"), (3, 4, "DRUG"), (5, 6, "PROC")], [])
