@@ -37,14 +37,15 @@ class IdentifierPolicy:
     (configs/identifiers), which are found in the text by shape and check digits. Nothing is proved by the full names in
     the file `public_names`, nor by single given names and surnames that are common in one of `public_locales`.
     `index` is a CSV with a column `patient` and columns named as the meta keys. `birth_cues` are the words before a
-    birth date. With `capitals`, a note whose names neither meta nor index nor labels tell has those that its capital
-    letters show.
+    birth date, `number_cues` those before a number that is too short to be taken for an identifier by itself. With
+    `capitals`, a note whose names neither meta nor index nor labels tell has those that its capital letters show.
     """
 
     meta: Mapping[str, str]
     labels: Mapping[str, str]
     months: list[str]
     birth_cues: list[str]
+    number_cues: list[str]
     index: str | None = None
     public_names: str | None = None
     public_locales: list[str] = field(default_factory=list)
@@ -52,6 +53,7 @@ class IdentifierPolicy:
     capitals: bool = False
     month_names: MonthNames = field(init=False, repr=False, compare=False)
     number_formats: list[NumberFormat] = field(init=False, repr=False, compare=False)
+    cued_number: re.Pattern[str] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self):
         for name, kind in [*self.meta.items(), *self.labels.items()]:
@@ -59,6 +61,7 @@ class IdentifierPolicy:
                 raise ValueError(f"[identifiers]: {name} is of kind '{kind}'; kinds are {', '.join(get_args(Kind))}")
         object.__setattr__(self, "month_names", MonthNames(self.months))
         object.__setattr__(self, "number_formats", [f for path in self.formats for f in read_formats(Path(path))])
+        object.__setattr__(self, "cued_number", cued_number(self.number_cues))
 
     def collect(self, notes: Iterable[Note], with_labels: bool = True) -> Identifiers:
         """The direct identifiers of NOTES; WITH_LABELS false leaves the human labels out, to measure what is missed."""
@@ -143,6 +146,9 @@ class IdentifierPolicy:
                 yield "number", match
         yield from (("number", number) for number in find_numbers(text, self.number_formats))
         spelled = plain(text)
+        for number in self.cued_number.findall(spelled):
+            if not dates_in(number, self.month_names):
+                yield "number", number
         for cue in self.birth_cues:
             for match in re.finditer(rf"\b{re.escape(plain(cue))}\b", spelled):
                 # The first date within a few words of the cue.
@@ -151,6 +157,17 @@ class IdentifierPolicy:
                     if first <= 3:
                         yield "birth", " ".join(t.text for t in near[first : last + 1])
                     break
+
+
+def cued_number(cues: Iterable[str]) -> re.Pattern[str]:
+    """Finds numbers of five digits or more in plain spelling, right after one of CUES.
+
+    Letters may stand before the digits ("MRN: HN 48210"), and single separators between them; the match's group is the
+    digits with these.
+    """
+    longest_first = sorted(map(plain, cues), key=len, reverse=True)
+    cue = "|".join(map(re.escape, longest_first)) or "(?!)"
+    return re.compile(rf"(?<!\w)(?:{cue})(?!\w)\D{{0,12}}(?<![\d.,])(\d(?:[ ./-]?\d){{4,}})(?!\w|[.,]\d)")
 
 
 @cache

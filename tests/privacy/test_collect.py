@@ -106,6 +106,25 @@ def test_birth_dates_after_a_cue(identifiers, text):
     assert "1951-03-12" in {day.isoformat() for day in identifiers.collect([Note("1", text)]).births}
 
 
+@pytest.mark.parametrize(
+    ("text", "number"),
+    [
+        ("MRN: HN 48210.", "48210"),
+        ("Nº Historia Clínica: 54 321", "54321"),
+        ("NHC 100-234, 2ª planta", "100234"),
+        ("Patient ID (ward 7): 48210", None),  # the ward's number comes first
+        ("Record of 12.03.2021", None),
+        ("MRN 4821", None),
+        ("MRN was not known then: 48210", None),
+        ("Platelets 48210", None),
+        ("MRN 4821.01234", "482101234"),
+    ],
+)
+def test_short_numbers_after_a_cue(identifiers, text, number):
+    known = replace(identifiers, capitals=False).collect([Note("1", text)])
+    assert set(known.keys) == ({number} if number else set())
+
+
 def test_other_dates_and_short_numbers_are_no_identifiers(identifiers):
     known = identifiers.collect([Note("1", "Seen 12/03/2021 14:30, BP 120/80, wt 80.5, 12.03.2021 08.15")])
     assert not known.keys and not known.births
