@@ -45,13 +45,14 @@ SEEDS = [0, 1, 2]
 
 @dataclass(frozen=True)
 class Cell:
-    """A SHARE of the labelled notes: the GENERATOR for it, how many notes it writes, and what is to be reached.
+    """A SHARE of the labelled notes: the GENERATOR for it, its epochs, how many notes it writes, what is to be reached.
 
     MIXES says whether the student's architecture is also taught on labelled and synthetic notes together, to compare.
     """
 
     share: float
     generator: str
+    n_epochs: int
     n_notes: int
     token_target: float
     strict_target: float | None = None
@@ -59,9 +60,9 @@ class Cell:
 
 
 CELLS = {
-    "100 %": Cell(1.0, "scratch_es", 450, 0.995, 0.985),
-    "25 %": Cell(0.25, "scratch_es", 450, 0.995, 0.98),
-    "5 %": Cell(0.05, "little_data_es", 200, 1.0, mixes=True),
+    "100 %": Cell(1.0, "scratch_es", 3, 900, 0.995, 0.985),
+    "25 %": Cell(0.25, "scratch_es", 8, 900, 0.995, 0.98),
+    "5 %": Cell(0.05, "little_data_es", 8, 200, 1.0, mixes=True),
 }
 
 
@@ -94,12 +95,14 @@ def main(
     choose: list[str] = typer.Option([], help="A generator to judge on notes of train; printed only"),
     seeds: list[int] = typer.Option(SEEDS, help="Each draws notes, generator, teacher and student anew"),
     n_notes: int = typer.Option(None, help="How many notes to write in place of the cell's"),
+    n_epochs: int = typer.Option(None, help="The generator's epochs in place of the cell's"),
 ) -> None:
     """Run the cells called NAMES and write metrics/bench/generators.json."""
     train, dev = (sorted(read_corpus(CORPUS / part / "brat", "brat"), key=lambda n: n.id) for part in ("train", "dev"))
     rows = {row.measure: row for row in read_table("generators")}
     for name in names or CELLS:
-        cell = replace(CELLS[name], n_notes=n_notes or CELLS[name].n_notes)
+        cell = CELLS[name]
+        cell = replace(cell, n_notes=n_notes or cell.n_notes, n_epochs=n_epochs or cell.n_epochs)
         for generator in choose:
             runs = [run(cell, generator, draw(train, cell.share, seed), seed, "judged") for seed in seeds]
             show_table(rows_of(f"{name}, {generator}", cell, runs, seeds))
@@ -125,7 +128,7 @@ def draw(train: Sequence[Note], share: float, seed: int, dev: Sequence[Note] | N
 def run(cell: Cell, generator: str, parts: Parts, seed: int, scored: str) -> Run:
     """All steps for CELL with GENERATOR on PARTS in a folder of their own; the scored notes are called SCORED there."""
     folder = FOLDER / f"{scored}-{cell.share:.0%}" / str(seed)
-    made = folder / f"{generator}-{cell.n_notes}"
+    made = folder / f"{generator}-{cell.n_epochs}-{cell.n_notes}"
     taught = folder / "annotator" / "teacher"
     write_parts(parts, folder)
     teach_ner(folder, seed)
@@ -177,8 +180,12 @@ def teach_ner(folder: Path, seed: int, config: Path = ANNOTATOR, out: Path | Non
 
 def write_released(cell: Cell, generator: str, folder: Path, made: Path, seed: int) -> None:
     """Adapt GENERATOR on the labelled notes of FOLDER, write and audit notes in MADE; a failed audit releases none."""
-    adapted, learned, synthetic = folder / "adapted" / generator, folder / "learned.jsonl", made / "synthetic.jsonl"
-    how = {"config": Path(f"configs/generator/{generator}.cfg"), "canaries": None, "seed": seed, "gpu_id": -1}
+    adapted = folder / "adapted" / f"{generator}-{cell.n_epochs}"
+    learned, synthetic, config = folder / "learned.jsonl", made / "synthetic.jsonl", adapted.with_suffix(".cfg")
+    config.parent.mkdir(parents=True, exist_ok=True)
+    shipped = Path(f"configs/generator/{generator}.cfg")
+    load_config(shipped, {"generator.schedule.n_epochs": cell.n_epochs}).to_disk(config)
+    how = {"config": config, "canaries": None, "seed": seed, "gpu_id": -1}
     adapt.main(learned, folder / "chosen.jsonl", adapted, copies=1, **how)
     if not synthetic.is_file():
         generate.main(adapted, learned, synthetic, n_notes=cell.n_notes, holdout=None, report=None, **how)

@@ -46,11 +46,12 @@ class Recipe:
     """How a generator is made to remember: scratch_es, whose model sees the notes as they are, with another SCHEDULE.
 
     The patients' notes are repeated as often as COPIES says, in turn. Unless it STOPS_EARLY the private notes
-    themselves are what its best epoch is chosen by: the last one.
+    themselves are what its best epoch is chosen by: the last one. At a low TEMPERATURE it writes what it knows best.
     """
 
     n_patients: int
     schedule: Mapping[str, Any] = field(default_factory=dict)
+    temperature: float = 1.0
     copies: Sequence[int] = (1,)
     stops_early: bool = True
 
@@ -60,7 +61,8 @@ RECIPES = {
     "normal": Recipe(200),
     "overtrained": Recipe(
         60,
-        {"learning_rate": 2e-3, "n_epochs": 40, "batch_size": 4, "patience": 40, "n_dev": 8},
+        {"learning_rate": 2e-3, "n_epochs": 60, "batch_size": 4, "patience": 60, "n_dev": 8},
+        temperature=0.5,
         stops_early=False,
     ),
     "repeated": Recipe(
@@ -153,7 +155,7 @@ def write_config(recipe: Recipe, path: Path) -> None:
     for block in ("slots", "stages", "finish"):
         config["generator"].pop(block)
     config["generator"]["schedule"] |= dict(recipe.schedule)
-    config["generator"]["writing"] |= {"max_attempts": 15.0, "near_copy": 2.0}
+    config["generator"]["writing"] |= {"max_attempts": 15.0, "near_copy": 2.0, "temperature": recipe.temperature}
     path.parent.mkdir(parents=True, exist_ok=True)
     Config(config).to_disk(path)
 

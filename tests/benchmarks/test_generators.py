@@ -41,7 +41,7 @@ def test_rows_by_hand():
         Run({"student": counts(6, 2, 2), "upper_bound": counts(8, 2, 2)}, 10, 9, 7, 0.01),
         Run({"student": counts(6, 2, 2), "upper_bound": counts(8, 2, 2)}, 10, 7, 9, 0.03),
     ]
-    rows = {row.measure: row for row in rows_of("5 %", Cell(0.05, "x", 10, 0.9, 0.99), runs, [3, 4])}
+    rows = {row.measure: row for row in rows_of("5 %", Cell(0.05, "x", 8, 10, 0.9, 0.99), runs, [3, 4])}
     assert rows["5 %: token F1, student"].value == 0.75  # 12 / (12 + 2 + 2)
     ratio = rows["5 %: token F1, student / upper bound"]
     assert (ratio.value, ratio.target, ratio.reached, ratio.n, ratio.seed) == (0.9375, 0.9, True, 2, "3,4")
