@@ -62,7 +62,7 @@ RECIPES = {
     "overtrained": Recipe(
         60,
         {"learning_rate": 2e-3, "n_epochs": 60, "batch_size": 4, "patience": 60, "n_dev": 8},
-        temperature=0.5,
+        temperature=0.7,
         stops_early=False,
     ),
     "repeated": Recipe(
