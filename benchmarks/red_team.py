@@ -9,7 +9,6 @@ holdout note and in none of Faker's lists, and looked for word for word by a sea
 
 import random
 import re
-import time
 import unicodedata
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -62,7 +61,7 @@ RECIPES = {
     "overtrained": Recipe(
         60,
         {"learning_rate": 2e-3, "n_epochs": 60, "batch_size": 4, "patience": 60, "n_dev": 8},
-        temperature=0.7,
+        temperature=0.8,
         stops_early=False,
     ),
     "repeated": Recipe(
@@ -77,7 +76,6 @@ def main(names: list[str] = typer.Argument(None, help="Generators to run; the ro
     notes, policy, labels = list(read_corpus(CORPUS, "brat")), load_policy(POLICY), load_identifier_policy(POLICY)
     public = {spelled(name) for locale in labels.public_locales for name in common_names(locale)}
     for name in names or RECIPES:
-        start, is_new = time.monotonic(), not (FOLDER / name / "synthetic.jsonl").is_file()
         private, holdout = draw(RECIPES[name], notes)
         files = make_notes(RECIPES[name], private, holdout, FOLDER / name)
         truth = identifiers_of(
@@ -87,9 +85,6 @@ def main(names: list[str] = typer.Argument(None, help="Generators to run; the ro
         outcome = judge(policy, evidence_of(private, holdout, synthetic, files), truth)
         found = rows_of(name, outcome)
         found += rows_of_copies(name, outcome, copies_of(RECIPES[name], private), truth)
-        if is_new:
-            minutes = round((time.monotonic() - start) / 60, 1)
-            found.append(Row(f"{name}: time", minutes, "min", 1, SEED))
         rows |= {row.measure: row for row in found}
         write_table("red_team", list(rows.values()))
 
