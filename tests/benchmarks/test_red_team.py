@@ -47,7 +47,7 @@ PRIVATE = [
     ),
     labelled(
         "t2",
-        "Paciente: Brunilda Etxeberrigoiti, NHC 71533, con Juana María en Madrid Norte.",
+        "Paciente: Brunilda Etxeberrigoiti, caso 71533, con Juana María en Madrid Norte.",
         **{NAME: "Brunilda Etxeberrigoiti", NUMBER: "71533", DOCTOR: "Juana María", "TERRITORIO": "Madrid Norte"},
     ),
     labelled("t3", "Paciente: Quirogandia, NHC 715.", **{NAME: "Quirogandia", NUMBER: "715"}),
@@ -56,7 +56,7 @@ HOLDOUT = [Note("h1", "El paciente fue visto por RAMON AGUIRREZABAL.")]
 TRUTH = {" zoilo quirogandia ": {"t1"}, " 4821009 ": {"t1"}, " brunilda etxeberrigoiti ": {"t2"}, " 71533 ": {"t2"}}
 SYNTHETIC = (
     Note("name", "Vino zoilo QUIROGANDIA, tranquilo."),
-    Note("short number", "NHC: 71533. Sin novedad."),  # five digits: a label alone tells that they are somebody's
+    Note("short number", "NHC: 71533. Sin novedad."),  # five digits after no cue: a label alone tells whose they are
     Note("harmless", "Historia 71 533, sin novedad; 5 mg de 715330."),
     Note("mistyped", "Vino Zoilo Quirogandla, tranquilo."),
     Note("nobody", "Vino caminando y sin dolor."),
@@ -149,7 +149,8 @@ def test_the_generators_see_the_patients_own_identifiers(tmp_path, name):
     made, shipped = load_generator(tmp_path / "generator.cfg"), load_generator(red_team.GENERATOR)
     assert not made.stages.stages and shipped.stages.stages
     assert made.schedule == replace(shipped.schedule, **RECIPES[name].schedule)
-    assert made.shape == shipped.shape and made.writing == replace(shipped.writing, max_attempts=15.0, near_copy=2.0)
+    writing = {"max_attempts": 15.0, "near_copy": 2.0, "temperature": RECIPES[name].temperature}
+    assert made.shape == shipped.shape and made.writing == replace(shipped.writing, **writing)
 
 
 @pytest.mark.parametrize("stops_early", [True, False])
