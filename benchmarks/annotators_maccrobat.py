@@ -60,18 +60,7 @@ SETTINGS = {
     "lines, taught": Setting("lists", asked("lists", "lines")),
     "JSON, no example": Setting("zero_shot"),
     "JSON, 1 example": Setting("few_shot", {"components.llm.task.n_examples": 1}),
-    "JSON, 3 examples": Setting("few_shot"),
-    "JSON, 3 examples, no definitions": Setting("few_shot", {"components.llm.task.definitions": False}),
     "JSON, 3 nearest examples": Setting("few_shot", {"components.llm.task.nearest": True}),
-    "JSON, 3 nearest examples, a label a call": Setting(
-        "few_shot", {"components.llm.task.nearest": True, "components.llm.task.calls": "each"}
-    ),
-    "lines, 3 nearest examples": Setting(
-        "few_shot", {"components.llm.task.nearest": True, **asked("lists", "lines", occurrences="listed")}
-    ),
-    "tags, 3 nearest examples": Setting(
-        "few_shot", {"components.llm.task.nearest": True, **asked("tags", occurrences="listed")}
-    ),
 }
 
 
