@@ -59,7 +59,6 @@ SETTINGS = {
     "tags, taught": Setting("lists", asked("tags", occurrences="listed")),
     "lines, taught": Setting("lists", asked("lists", "lines")),
     "JSON, no example": Setting("zero_shot"),
-    "JSON, 1 example": Setting("few_shot", {"components.llm.task.n_examples": 1}),
     "JSON, 3 nearest examples": Setting("few_shot", {"components.llm.task.nearest": True}),
 }
 
