@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
+import spacy
 import srsly
 import typer
 
@@ -31,10 +32,14 @@ SEEDS = (0, 1)
 
 @dataclass(frozen=True)
 class Trial:
-    """A student: trained with OVERRIDES of its config on the labels of N_NOTES synthetic notes."""
+    """A student: trained with OVERRIDES of its config on the labels of N_NOTES synthetic notes.
+
+    With VOTE, settings of the annotator's component `vote`, the same notes are labelled anew.
+    """
 
     overrides: dict[str, object] = field(default_factory=dict)
     n_notes: int = VALUES["n_notes"]
+    vote: dict[str, object] = field(default_factory=dict)
 
 
 def steps(n: int) -> dict[str, object]:
@@ -48,8 +53,12 @@ TRIALS = {
     "learning rate 3e-4": Trial({RATE: 3e-4}),
     "learning rate 5e-4": Trial({RATE: 5e-4}),
     "averaged weights": Trial({"training.optimizer.use_averages": True}),
+    "the generator counts twice": Trial(vote={"weights": {"generator": 2}, "doubt": 0.3}),
     "480 notes, learning rate 3e-4": Trial({RATE: 3e-4}, n_notes=480),
     "480 notes, 1000 steps": Trial(steps(1000), n_notes=480),
+    "480 notes, 1000 steps, the generator counts twice": Trial(
+        steps(1000), n_notes=480, vote={"weights": {"generator": 2}, "doubt": 0.3}
+    ),
 }
 
 
@@ -67,7 +76,7 @@ def measure(name: str, trial: Trial) -> list[Row]:
     scheme, nlp = read_task(TASK), blank(VALUES["lang"])
     labels = list(scheme.labels)
     notes = list(scheme.restrict(read_notes(Path("corpus/holdout.jsonl"))))
-    silver = silver_of(trial.n_notes)
+    silver = silver_of(trial.n_notes, trial.vote)
     counts = []
     for seed in SEEDS:
         with tempfile.TemporaryDirectory() as folder:
@@ -95,32 +104,39 @@ def measure(name: str, trial: Trial) -> list[Row]:
     ]
 
 
-def silver_of(n_notes: int) -> Path:
-    """A folder of silver DocBins on N_NOTES notes: the flow's own, or new ones that the gate has passed."""
-    if n_notes == read_manifest(Path("corpus/synthetic.jsonl"))["counts"]["n_notes"]:
-        return Path("corpus/silver")
-    made = Path(f"training/trials/{n_notes}")
+def silver_of(n_notes: int, vote: dict[str, object]) -> Path:
+    """A folder of silver DocBins on N_NOTES notes: the flow's own, or new notes that the gate has passed, or labels."""
     generator, annotator = (Path(f"configs/{kind}/{VALUES[kind]}.cfg") for kind in ("generator", "annotator"))
-    step(
-        "generate",
-        "training/generator",
-        "corpus/private.jsonl",
-        made / "synthetic.jsonl",
-        config=generator,
-        n_notes=n_notes,
-    )
-    parts = {part: f"corpus/{part}.jsonl" for part in ("private", "holdout", "gold")}
-    step(
-        "audit",
-        made / "synthetic.jsonl",
-        made / "released.jsonl",
-        made / "audit.json",
-        **parts,
-        generator="training/generator",
-        config=f"configs/{VALUES['audit']}.cfg",
-    )
-    step("annotate", made / "released.jsonl", made / "silver", config=annotator, task=TASK)
-    return made / "silver"
+    released, silver = Path("corpus/released.jsonl"), Path("corpus/silver")
+    if n_notes != read_manifest(Path("corpus/synthetic.jsonl"))["counts"]["n_notes"]:
+        made = Path(f"training/trials/{n_notes}")
+        released, silver = made / "released.jsonl", made / "silver"
+        step(
+            "generate",
+            "training/generator",
+            "corpus/private.jsonl",
+            made / "synthetic.jsonl",
+            config=generator,
+            n_notes=n_notes,
+        )
+        step(
+            "audit",
+            made / "synthetic.jsonl",
+            released,
+            made / "audit.json",
+            **{part: f"corpus/{part}.jsonl" for part in ("private", "holdout", "gold")},
+            generator="training/generator",
+            config=f"configs/{VALUES['audit']}.cfg",
+        )
+        step("annotate", released, silver, config=annotator, task=TASK)
+    if vote:
+        silver = Path(f"training/trials/{n_notes}-{'-'.join(vote)}")
+        config = spacy.util.load_config(annotator, interpolate=False)
+        config["components"]["vote"].update(vote)
+        silver.mkdir(parents=True, exist_ok=True)
+        config.to_disk(silver / "annotator.cfg")
+        step("annotate", released, silver, config=silver / "annotator.cfg", task=TASK)
+    return silver
 
 
 def train(silver: Path, folder: Path, overrides: dict[str, object], seed: int, ner: Path = NER) -> Path:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Iterable, Literal, Tuple  # noqa: UP035  spacy-llm checks for these very types
 
 import jinja2
+import numpy as np
 from rapidfuzz import fuzz, process
 from rapidfuzz.utils import default_process
 from spacy.attrs import IDX, IS_SPACE, LENGTH
@@ -107,12 +108,12 @@ class SpanTask:
     def prompts(self, doc: Doc) -> Iterator[tuple[int, Prompt]]:
         """What is asked about DOC, passage by passage and in each call by call; with the passage's offset."""
         note = doc.text  # spaCy puts it together anew each time
-        tokens = doc.to_array([IDX, LENGTH, IS_SPACE]).tolist()
-        words = [(start, start + length) for start, length, is_space in tokens if not is_space]
+        starts, lengths, is_space = doc.to_array([IDX, LENGTH, IS_SPACE]).astype(int).T
+        # An array, since hundreds of notes wait at a time: Python's collector would go through pairs again and again.
+        words = np.stack([starts, starts + lengths], axis=1)[is_space == 0]
         for (start, end), inside in cut_windows(note, words, self.window, self._lengths(note, words)):
             text = note[start:end].rstrip()
             examples = self._examples(text, note)
-            inside = tuple((a - start, b - start) for a, b in inside)
             for asked in self.calls:
                 rendered = self._render(text, asked, examples)
                 for sample in range(self.samples):
@@ -121,7 +122,7 @@ class SpanTask:
                         Prompt(
                             rendered,
                             text=text,
-                            words=inside,
+                            words=words[inside] - start,
                             labels=tuple(label for label in asked if label in self.task.labels),
                             asked=tuple(asked),
                             sample=sample,
@@ -137,7 +138,7 @@ class SpanTask:
             (doc,) = docs
             yield self._annotate(doc, list(answers))
 
-    def _lengths(self, text: str, words: Sequence[tuple[int, int]]) -> list[int] | None:
+    def _lengths(self, text: str, words: np.ndarray) -> list[int] | None:
         """The tokens of each of WORDS for the tokenizer that windows are counted with; None where they count words."""
         if self._tokenizer is None:
             return None

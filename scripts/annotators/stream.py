@@ -1,6 +1,8 @@
 """Docs through an annotator as one stream, so that an LLM behind an endpoint never waits for a batch to end."""
 
+import gc
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from itertools import tee
 from typing import TYPE_CHECKING, Any
 
@@ -24,7 +26,18 @@ def label(nlp: "Language", docs: "Iterable[Doc]", batch_size: int) -> "Iterator[
             docs = component.pipe(docs, batch_size=batch_size)
         else:
             docs = map(component, docs)
-    return iter(docs)
+    with _what_is_loaded_is_no_garbage():
+        yield from docs
+
+
+@contextmanager
+def _what_is_loaded_is_no_garbage() -> "Iterator[None]":
+    """Python's collector passes over all that is in memory now: to go through libraries costs as much as Docs do."""
+    gc.freeze()
+    try:
+        yield
+    finally:
+        gc.unfreeze()
 
 
 def endpoint_of(component: Any) -> Endpoint | None:

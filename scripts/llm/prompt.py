@@ -1,6 +1,6 @@
 """What goes to a language model and what comes back: plain strings for spacy-llm, with what ours know beside them."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from hashlib import sha256
 from itertools import count
 from typing import Any
@@ -24,7 +24,7 @@ class Prompt(str):
     """
 
     text: str
-    words: tuple[tuple[int, int], ...]
+    words: Sequence[tuple[int, int]]
     labels: tuple[str, ...]
     asked: tuple[str, ...]
     sample: int
@@ -36,7 +36,7 @@ class Prompt(str):
         cls,
         prompt: str,
         text: str,
-        words: tuple[tuple[int, int], ...],
+        words: Sequence[tuple[int, int]],
         labels: tuple[str, ...],
         asked: tuple[str, ...] | None = None,
         sample: int = 0,

@@ -16,8 +16,8 @@ Offsets = tuple[int, int]
 
 def cut_windows(
     text: str, words: Sequence[Offsets], most: int, lengths: Sequence[int] | None = None
-) -> list[tuple[Offsets, list[Offsets]]]:
-    """Cut TEXT into passages of at most MOST of its WORDS; each as its offsets and the words inside it.
+) -> list[tuple[Offsets, slice]]:
+    """Cut TEXT into passages of at most MOST of its WORDS; each as its offsets and which of WORDS are inside it.
 
     With LENGTHS, those of the words (such as their tokens in a language model), the lengths in a passage add up to at
     most MOST, but for a word that is longer by itself. A passage ends at the last blank line, line or sentence of its
@@ -25,14 +25,14 @@ def cut_windows(
     overlap.
     """
     sums = [0, *accumulate(lengths or repeat(1, len(words)))]
-    passages: list[tuple[Offsets, list[Offsets]]] = []
+    passages: list[tuple[Offsets, slice]] = []
     first, start = 0, 0
     while first < len(words):
         last = max(first + 1, bisect_right(sums, sums[first] + most) - 1)
         if last < len(words):
             last = _best_cut(text, words, first, last)
-        end = words[last][0] if last < len(words) else len(text)
-        passages.append(((start, end), list(words[first:last])))
+        end = int(words[last][0]) if last < len(words) else len(text)
+        passages.append(((start, end), slice(first, last)))
         first, start = last, end
     return passages
 
