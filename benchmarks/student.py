@@ -52,6 +52,7 @@ TRIALS = {
     "learning rate 1e-4": Trial({RATE: 1e-4}),
     "learning rate 3e-4": Trial({RATE: 3e-4}),
     "learning rate 5e-4": Trial({RATE: 5e-4}),
+    "1000 steps": Trial(steps(1000)),
     "averaged weights": Trial({"training.optimizer.use_averages": True}),
     "the generator counts twice": Trial(vote={"weights": {"generator": 2}, "doubt": 0.3}),
     "480 notes, learning rate 3e-4": Trial({RATE: 3e-4}, n_notes=480),

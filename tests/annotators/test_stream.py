@@ -1,5 +1,7 @@
 """Docs stream through a pipeline whose LLM is behind an endpoint, whatever the batches of its other components."""
 
+import gc
+
 import pytest
 import spacy
 from toy import SPANS, llm_config
@@ -58,3 +60,13 @@ def test_no_more_docs_are_read_than_the_endpoint_looks_ahead(pipeline):
         docs = label(nlp, (count(nlp.make_doc(text)) for text in TEXTS), batch_size=100)
         next(docs)
         assert read <= 10
+
+
+def test_the_collector_of_garbage_is_left_as_it_was(pipeline):
+    with Server(lambda prompt: "{}") as server:
+        nlp = pipeline("ours", server)
+        docs = label(nlp, map(nlp.make_doc, TEXTS), batch_size=2)
+        next(docs)
+        assert gc.get_freeze_count() > 0
+        docs.close()
+    assert gc.get_freeze_count() == 0
