@@ -18,7 +18,7 @@ from scripts.llm.cost import Bill, Budget, Price, TokenRule, Usage, counted_toke
 from scripts.llm.egress import check_destination, host_of
 from scripts.llm.journal import Journal, key_of
 from scripts.llm.limit import AdaptiveLimit
-from scripts.llm.loop import call_off, now, run
+from scripts.llm.loop import call_off, now, run, start
 from scripts.llm.patience import Limits, Patience
 from scripts.llm.prompt import UNCUT, Answer, Prompt
 from scripts.llm.replies import read_refusal, read_reply, retry_after, was_sent
@@ -31,6 +31,7 @@ OPENAI = "https://api.openai.com/v1"
 FATAL = (401, 403, 404)  # the key, or the name of the model: no other request would fare better
 AGAIN = (408, 409, 425, 429)  # and every status from 500 on
 BUSY = (429, 503, 529)  # fewer requests, please
+DOCS_A_TURN = 8  # to start and stop the event loop takes as long as a tenth of a request
 
 
 class Unanswered(Exception):
@@ -82,8 +83,11 @@ class Endpoint:
         self._patience.forgive()
         waiting: deque[list[asyncio.Task[Answer]]] = deque()
         try:
-            for doc in prompts:
-                waiting.append(run(self._begin([self._checked(prompt) for prompt in doc])))
+            for number, doc in enumerate(prompts):
+                checked = [self._checked(prompt) for prompt in doc]
+                waiting.append(start([self._answer(prompt) for prompt in checked]))
+                if number % DOCS_A_TURN == 0:
+                    run(asyncio.sleep(0))
                 if _are_done(waiting[0]):  # one doc out for each doc in; and an error is not passed over
                     yield _first(waiting)
                 while sum(map(len, waiting)) > 4 * self.limits.max_in_flight:
@@ -106,12 +110,6 @@ class Endpoint:
             call_off(list(self._asking.values()))
             run(self._client.close())
             self._journal.close()
-
-    async def _begin(self, prompts: Sequence[Any]) -> list[asyncio.Task[Answer]]:
-        """Start asking PROMPTS, and give all that is on its way a turn."""
-        tasks = [asyncio.create_task(self._answer(prompt)) for prompt in prompts]
-        await asyncio.sleep(0)
-        return tasks
 
     def _checked(self, prompt: Any) -> Any:
         check_destination(self.base_url, None, self.allowed)

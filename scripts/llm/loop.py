@@ -55,6 +55,12 @@ def run(work: Coroutine[Any, Any, T]) -> T:
             return thread.submit(_complete, work).result()
 
 
+def start(work: Sequence[Coroutine[Any, Any, T]]) -> "list[asyncio.Task[T]]":
+    """A task for each of WORK; they go on whenever the loop runs."""
+    with _TURN:
+        return [_loop().create_task(each) for each in work]
+
+
 def _complete(work: Coroutine[Any, Any, T]) -> T:
     loop = _loop()
     task = loop.create_task(work)

@@ -4,7 +4,7 @@ import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
-from itertools import chain, repeat
+from itertools import chain, compress, repeat
 
 # Writers and language models exchange these freely; NFKD keeps them apart.
 VARIANTS = {c: base for base, variants in {"'": "‘’‚‛′´`ʼ", '"': "“”„‟″«»", "-": "‐‑‒–—―−"}.items() for c in variants}
@@ -36,8 +36,12 @@ def fold(text: str) -> Folded:
 
     Characters whose lower case is longer (İ, ß) and composed or decomposed accents give the same key as their likes.
     """
-    pieces = [_fold_character(c) for c in text]
-    source = chain.from_iterable(map(repeat, range(len(pieces)), map(len, pieces)))
+    pieces = list(map(_fold_character, text))
+    lengths = list(map(len, pieces))
+    if max(lengths, default=0) <= 1:  # nearly every text, and in half the time
+        source = compress(range(len(pieces)), lengths)
+    else:
+        source = chain.from_iterable(map(repeat, range(len(pieces)), lengths))
     return Folded("".join(pieces), tuple(source))
 
 
