@@ -31,7 +31,7 @@ OPENAI = "https://api.openai.com/v1"
 FATAL = (401, 403, 404)  # the key, or the name of the model: no other request would fare better
 AGAIN = (408, 409, 425, 429)  # and every status from 500 on
 BUSY = (429, 503, 529)  # fewer requests, please
-DOCS_A_TURN = 8  # to start and stop the event loop takes as long as a tenth of a request
+DOCS_A_TURN = 8  # to start and stop the event loop takes as long as a fifth of a request
 
 
 class Unanswered(Exception):
