@@ -78,7 +78,10 @@ class Endpoint:
         self._is_open = False
 
     def __call__(self, prompts: Iterable[Iterable[Any]]) -> Iterable[Iterable[Any]]:
-        """Answers to PROMPTS in their order; as many are on their way as the limits allow, and few more are read."""
+        """Answers to PROMPTS in their order; as many are on their way as the limits allow, and few more are read.
+
+        What PROMPTS take to come by is time in which the loop stands still: it gets a turn every DOCS_A_TURN docs.
+        """
         self._open()
         self._patience.forgive()
         waiting: deque[list[asyncio.Task[Answer]]] = deque()

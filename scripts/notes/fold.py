@@ -38,7 +38,7 @@ def fold(text: str) -> Folded:
     """
     pieces = list(map(_fold_character, text))
     lengths = list(map(len, pieces))
-    if max(lengths, default=0) <= 1:  # nearly every text, and in half the time
+    if max(lengths, default=0) <= 1:  # nearly every text, and quicker
         source = compress(range(len(pieces)), lengths)
     else:
         source = chain.from_iterable(map(repeat, range(len(pieces)), lengths))
