@@ -5,7 +5,6 @@ the other seeds teach, annotate, train and score again on the same released note
 choice of gold notes and the chance in training, not in generation.
 """
 
-import resource
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -14,6 +13,7 @@ import numpy as np
 import srsly
 from weasel.cli.run import project_run
 
+from benchmarks.peak import watch_children
 from benchmarks.table import Row, write_table
 from scripts.notes.jsonl import read_notes
 from scripts.notes.task import read_task
@@ -23,7 +23,6 @@ from scripts.scoring.spans import count_notes
 
 TRAINED = ("teach", "annotate", "split", "train", "baselines", "evaluate")
 ROOT = Path(".")
-GIB_PER_KB = 1 / 2**20
 COMPARED = {
     ("student", "annotator"): "student - annotator",
     ("student", "upper_bound"): "student / upper bound",
@@ -79,16 +78,16 @@ def time_steps(
     overrides = {f"vars.{key}": value for key, value in {**variables, "seed": str(seed)}.items()}
     project_run(ROOT, "clean")
     rows, total = [], 0.0
-    for step in srsly.read_yaml("project.yml")["workflows"]["all"]:
-        start = time.monotonic()
-        project_run(ROOT, step, overrides=overrides)
-        total += time.monotonic() - start
-        rows.append(Row(f"time: {step}", round(time.monotonic() - start), "s", n=1, seed=seed))
-        write_table(name, rows)
-    peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * GIB_PER_KB
+    with watch_children() as peak:
+        for step in srsly.read_yaml("project.yml")["workflows"]["all"]:
+            start = time.monotonic()
+            project_run(ROOT, step, overrides=overrides)
+            total += time.monotonic() - start
+            rows.append(Row(f"time: {step}", round(time.monotonic() - start), "s", n=1, seed=seed))
+            write_table(name, rows)
     for measure, value, unit, limit in (
         ("time: all steps", total / 60, "min", max_minutes),
-        ("peak memory of a step", peak, "GiB", max_gib),
+        ("peak memory of a step", peak[0], "GiB", max_gib),
     ):
         reached = None if limit is None else value <= limit
         rows.append(Row(measure, round(value, 1), unit, 1, seed, None, limit, reached))

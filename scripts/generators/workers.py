@@ -16,6 +16,8 @@ from typing import Any
 from scripts.notes.errors import UserError
 from scripts.notes.files import write_json
 
+PATIENCE = 10.0  # seconds that idle processes have to end by themselves
+
 
 @dataclass
 class Drawer:
@@ -55,8 +57,11 @@ class Workers:
     def __enter__(self) -> "Workers":
         return self
 
-    def __exit__(self, *error: Any) -> None:
+    def __exit__(self, error: type[BaseException] | None, *rest: Any) -> None:
+        for pipe in self._pipes:
+            pipe.close()
         for process in self._processes:
+            process.join(0 if error else PATIENCE)
             process.terminate()
         for process in self._processes:
             process.join()

@@ -1,0 +1,15 @@
+import subprocess
+import sys
+
+from benchmarks import peak
+
+HOLD = "import time; held = bytearray(200 << 20); held[:] = b'x' * len(held); time.sleep(2)"
+
+
+def test_memory_of_processes_beside_each_other_is_added_up(monkeypatch):
+    monkeypatch.setattr(peak, "EVERY", 0.1)
+    with peak.watch_children() as most:
+        processes = [subprocess.Popen([sys.executable, "-c", HOLD]) for _ in range(2)]
+        for process in processes:
+            process.wait()
+    assert 0.39 < most[0] < 1
