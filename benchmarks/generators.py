@@ -60,7 +60,7 @@ class Cell:
 
 
 CELLS = {
-    "100 %": Cell(1.0, "scratch_es", 3, 900, 0.995, 0.985),
+    "100 %": Cell(1.0, "scratch_es", 5, 900, 0.995, 0.985),
     "25 %": Cell(0.25, "scratch_es", 8, 900, 0.995, 0.98),
     "5 %": Cell(0.05, "little_data_es", 8, 200, 1.0, mixes=True),
 }

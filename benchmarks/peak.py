@@ -9,7 +9,7 @@ from threading import Event, Thread
 
 import psutil
 
-EVERY = 1.0  # seconds between two looks
+EVERY = 2.0  # seconds between two looks
 WITHIN = 0.2  # of the peak for the smallest corpus: then memory is called flat
 GIB_PER_KB = 1 / 2**20
 
