@@ -2,6 +2,7 @@
 
 import os
 import runpy
+import signal
 import tempfile
 from pathlib import Path
 
@@ -16,6 +17,9 @@ os.environ.setdefault("HF_HUB_OFFLINE", "1")
 from toy import PHRASES, label
 
 from scripts.notes.note import Note
+
+# In a shell's background Ctrl-C is ignored, and what is started there inherits that; some tests send it.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # No test, and no process that a test starts, connects to another machine: tests/guard/sitecustomize.py sees to it.
 GUARD = Path(__file__).parent / "guard"

@@ -5,7 +5,6 @@ import signal
 import subprocess
 import sys
 import time
-from functools import partial
 from pathlib import Path
 
 import pytest
@@ -44,9 +43,7 @@ near_copy = 2
 def run(words: list, until: Path | None = None) -> int:
     """The exit status of a step; interrupted as soon as a file that matches UNTIL is there."""
     env = os.environ | {"PYTHONPATH": os.pathsep.join((str(ROOT), os.environ["PYTHONPATH"]))}
-    # Where the tests run in a shell's background Ctrl-C is ignored, and a child would inherit that.
-    heeded = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
-    process = subprocess.Popen([sys.executable, "-m", *map(str, words)], cwd=ROOT, env=env, preexec_fn=heeded)
+    process = subprocess.Popen([sys.executable, "-m", *map(str, words)], cwd=ROOT, env=env)
     try:
         for _ in range(2400):
             if process.poll() is not None:
