@@ -48,17 +48,18 @@ def steps(n: int) -> dict[str, object]:
 
 EQUAL: dict[str, object] = {"weights": {}, "doubt": 0.5}  # what only one of them says is missing
 RATE = "training.optimizer.learn_rate.initial_rate"
+# One thing was varied at a time, and before the generator's word counted twice: but for the shipped ones all are EQUAL.
 TRIALS = {
     "as shipped": Trial(),
-    "learning rate 1e-4": Trial({RATE: 1e-4}),
-    "learning rate 3e-4": Trial({RATE: 3e-4}),
-    "learning rate 5e-4": Trial({RATE: 5e-4}),
-    "1000 steps": Trial(steps(1000)),
-    "averaged weights": Trial({"training.optimizer.use_averages": True}),
+    "learning rate 1e-4": Trial({RATE: 1e-4}, vote=EQUAL),
+    "learning rate 3e-4": Trial({RATE: 3e-4}, vote=EQUAL),
+    "learning rate 5e-4": Trial({RATE: 5e-4}, vote=EQUAL),
+    "1000 steps": Trial(steps(1000), vote=EQUAL),
+    "averaged weights": Trial({"training.optimizer.use_averages": True}, vote=EQUAL),
     "annotator and generator count the same": Trial(vote=EQUAL),
-    "480 notes, learning rate 3e-4": Trial({RATE: 3e-4}, n_notes=480),
-    "480 notes, 1000 steps": Trial(steps(1000), n_notes=480),
-    "480 notes, 1000 steps, annotator and generator count the same": Trial(steps(1000), n_notes=480, vote=EQUAL),
+    "480 notes, learning rate 3e-4": Trial({RATE: 3e-4}, n_notes=480, vote=EQUAL),
+    "480 notes, 1000 steps": Trial(steps(1000), n_notes=480, vote=EQUAL),
+    "480 notes, 1000 steps, the shipped vote": Trial(steps(1000), n_notes=480),
 }
 
 
