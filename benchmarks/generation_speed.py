@@ -5,8 +5,8 @@ asks for them, with control prefixes of the shipped private notes. It is not ada
 and no batch shrinks, to the pipeline's advantage; `--adapter training/generator/model` measures an adapted one. A token
 counts if it was written, up to the one that ends its text; padding does not. Every process has full batches. The
 pipeline's batch size is chosen beforehand in short runs. Shares: 2 x weights x tokens a second, prompts not counted, of
-the rate of large matrix products in the same run. No weight is quantised; bfloat16 is what ours chooses on CPUs that
-have it, 32 bits what the pipeline does by default.
+the rate of large matrix products in the same run. No weight is quantised; bfloat16 is what ours chooses on CPUs
+with AMX, 32 bits what the pipeline does by default.
 """
 
 import json
