@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from scripts.llm.local import LocalModel, Sampling, _drawer, check_model_name
+from scripts.llm.local import LocalModel, Sampling, _drawer, check_model_name, has_bf16
 from scripts.notes.errors import UserError
 
 
@@ -116,3 +116,9 @@ def test_a_missing_folder_is_told_from_a_hub_name():
     assert check_model_name("meta-llama/Llama-3.1-8B") == "meta-llama/Llama-3.1-8B"
     with pytest.raises(UserError, match="training/base/none"):
         check_model_name("training/base/none")
+
+
+@pytest.mark.parametrize("amx", [False, True])
+def test_a_cpu_computes_in_bfloat16_only_with_amx(monkeypatch, amx):
+    monkeypatch.setattr("torch.cpu.get_capabilities", lambda: {"avx512_bf16": True, "amx_bf16": amx})
+    assert has_bf16("cpu") is amx
