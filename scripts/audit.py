@@ -70,8 +70,8 @@ def main(
     if report.verdict != "PASS":
         raise UserError(
             f"{report.verdict} ({policy.name}): no note is released",
-            f"Not passed: {', '.join(not_passed(policy, report.results)) or 'too many broken'}; {page} says why, and the "
-            "README under 'When the gate fails' what helps",
+            f"Not passed: {', '.join(not_passed(policy, report.results)) or 'too many broken'}; {page} says why, "
+            "the README under 'When the gate fails' what helps",
         )
     msg.good(f"PASS ({policy.name}): {len(report.released)} of {report.n_synthetic} notes released", released)
     msg.text(f"{rate_of_leaks(report)}. Not shown: {policy.shows_not}")
