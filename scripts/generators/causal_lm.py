@@ -74,11 +74,11 @@ class CausalLM:
     """A generator whose adapted model lives in one folder. BASE None: from scratch, with a tokenizer of its own.
 
     It sees the private notes as STAGES make them, and before them the public texts of PRETRAINING. With SLOTS (labels)
-    it sees and writes slots in the place of mentions, which are then filled with mentions of many notes and of LISTS (a
-    YAML file). With TAGS (labels) it sees and writes mentions in tags, which become spans; a text whose tags are at
-    fault is rejected. It learns from unlabelled notes too, under another prefix than labelled ones. FINISH are stages
-    for the notes that it has written. With PASSAGE it learns and writes passages of so many words, each with its own
-    prefix: small models lose the thread.
+    it sees and writes slots in the place of mentions, which are then filled with mentions that SLOT_PATIENTS patients
+    or more have, and those of LISTS (a YAML file). With TAGS (labels) it sees and writes mentions in tags, which become
+    spans; a text whose tags are at fault is rejected. It learns from unlabelled notes too, under another prefix than
+    labelled ones. FINISH are stages for the notes that it has written. With PASSAGE it learns and writes passages of so
+    many words, each with its own prefix: small models lose the thread.
 
     With PRIVACY its weights are differentially private, by patient: nothing of it but these weights is learned on
     private notes, neither a tokenizer nor a size nor what slots are filled with.
@@ -96,6 +96,7 @@ class CausalLM:
     finish: Stages = field(default_factory=Stages)
     pretraining: Pretraining | None = None
     slots: tuple[str, ...] = ()
+    slot_patients: int = 1
     lists: Path | None = None
     passage: int | None = None
     tags: tuple[str, ...] = ()
@@ -286,7 +287,8 @@ class CausalLM:
             return None
         if self.privacy:
             return Slots([], self.slots, public_lists(self.lists, self.slots))
-        return Slots(notes, self.slots, read_lists(self.lists, self.slots) if self.lists else None)
+        lists = read_lists(self.lists, self.slots) if self.lists else None
+        return Slots(notes, self.slots, lists, self.slot_patients)
 
     def _spotter(self, canaries: Sequence[Note], slots: Slots | None) -> Spotter:
         """A spotter of the ends of CANARIES as the model was shown them."""

@@ -18,18 +18,32 @@ class Slots:
     """Empties the mentions of LABELS into slots (`<DRUG>`), and fills the slots of new texts.
 
     A mention without letters leaves a slot of its form (`<DATE 9/9>`). A slot is filled with a mention of that form of
-    the labelled among NOTES or, half of the time where LISTS (label to mentions) has some, with one that no note need
-    have. Never name a label of personal data here.
+    the labelled among NOTES that MIN_PATIENTS of them have or, half of the time where LISTS (label to mentions) has
+    some, with one that no note need have. Never name a label of personal data here. A UserError if there is none left.
     """
 
-    def __init__(self, notes: Iterable[Note], labels: Sequence[str], lists: Mapping[str, Sequence[str]] | None = None):
-        self.labels = tuple(labels)
-        pools = pools_of(notes, labels, lists or {})
-        self._pools = {(label, form): _of_form(pools[label], form) for label in labels for form in FORMS}
+    def __init__(
+        self,
+        notes: Iterable[Note],
+        labels: Sequence[str],
+        lists: Mapping[str, Sequence[str]] | None = None,
+        min_patients: int = 1,
+    ):
+        self.labels, lists = tuple(labels), lists or {}
+        own, rare = mentions_of(notes, labels, min_patients)
+        known = _pools(own, lists, labels)
         self._label_of = {
-            text.casefold(): label for label in reversed(labels) for pool in pools[label] for text in pool
+            text.casefold(): label for label in reversed(labels) for pool in known[label] for text in pool
         }
-        known = sorted({text for own in pools.values() for pool in own for text in pool}, key=_longest_first)
+        shared = {label: [text for text in own[label] if (label, text.casefold()) not in rare] for label in own}
+        pools = _pools(shared, lists, labels)
+        if lost := [label for label in labels if known[label] and not pools[label]]:
+            raise UserError(
+                f"[generator] no mention of {', '.join(lost)} is in the labelled notes of {min_patients} patients",
+                "Lower slot_patients, label more notes, or name lists",
+            )
+        self._pools = {(label, form): _of_form(pools[label], form) for label in labels for form in FORMS}
+        known = sorted({text for own in known.values() for pool in own for text in pool}, key=_longest_first)
         self._known = re.compile(rf"(?<!\w)(?:{'|'.join(map(_pattern, known))})(?!\w)") if known else None
         # A small model does not always close a slot.
         self._slot = re.compile(rf"<({'|'.join(map(re.escape, labels))})(?: ({MARKS}|{DIGITS}))?(?:[>)\]]|\b)")
@@ -88,16 +102,33 @@ def _of_form(pools: Sequence[Sequence[str]], form: str) -> list[Sequence[str]]:
 def pools_of(
     notes: Iterable[Note], labels: Sequence[str], lists: Mapping[str, Sequence[str]]
 ) -> dict[str, list[Sequence[str]]]:
-    """For each of LABELS the mentions of the labelled among NOTES and those of LISTS, where there are any.
+    """For each of LABELS the mentions of the labelled among NOTES and those of LISTS, where there are any."""
+    return _pools(mentions_of(notes, labels)[0], lists, labels)
 
-    A mention that comes again, as it does in the pool, takes eight bytes more.
+
+def mentions_of(
+    notes: Iterable[Note], labels: Sequence[str], min_patients: int = 1
+) -> tuple[dict[str, list[str]], set[tuple[str, str]]]:
+    """The mentions of the labelled among NOTES by label, and those, as (label, folded), of under MIN_PATIENTS patients.
+
+    A mention that comes again, as it does in the first, takes eight bytes more.
     """
     own: dict[str, list[str]] = {}
     known: dict[str, str] = {}
+    patients: dict[tuple[str, str], set[str]] = {}
     for note in notes:
         for span in note.with_labels(labels).spans or ():
             mention = _one_line(note.mention(span))
             own.setdefault(span.label, []).append(known.setdefault(mention, mention))
+            having = patients.setdefault((span.label, mention.casefold()), set())
+            if len(having) < min_patients:
+                having.add(note.patient)
+    return own, {mention for mention, having in patients.items() if len(having) < min_patients}
+
+
+def _pools(
+    own: Mapping[str, Sequence[str]], lists: Mapping[str, Sequence[str]], labels: Sequence[str]
+) -> dict[str, list[Sequence[str]]]:
     return {label: [pool[label] for pool in (own, lists) if pool.get(label)] for label in labels}
 
 

@@ -25,6 +25,7 @@ MEANING = (
     "that a stronger attack would fail, nor what somebody learns who has the generator itself: it stays inside."
 )
 N_WORST = 10
+LABELLED = "labelled members"
 DETECTED = 0.01  # p below which the positive control counts as detected
 
 Scores = Callable[[Sequence[str]], tuple[np.ndarray, np.ndarray]]
@@ -36,9 +37,11 @@ class Membership:
     """ "I have a colleague's discharge letter: was she a patient of the hospital whose corpus this is?"
 
     The AUC of private patients against those of the holdout, and of planted canaries against their twins, is tested
-    against `auc_tested` and bounded by `max_auc`, the TPR at 1 % FPR by `max_tpr` where the sizes can show that. With
-    `must_show`, what is not bounded is INCONCLUSIVE, and so are missing canaries and a positive control (canaries
-    planted many times) that is not detected; without, only a significant test or an emitted canary decides.
+    against `auc_tested` and bounded by `max_auc`, the TPR at 1 % FPR by `max_tpr` where the sizes can show that.
+    Labelled patients, where not all are, are also tested apart, since their mentions may fill slots; for bounds they
+    are too few. With `must_show`, what is not bounded is INCONCLUSIVE, and so are missing canaries and a positive
+    control (canaries planted many times) that is not detected; without, only a significant test or an emitted canary
+    decides.
     `neural_tokens` is how many tokens the neural model is trained on; null leaves it out, and so do fewer synthetic
     notes than `neural_from`.
     """
@@ -80,6 +83,8 @@ class Membership:
     def _attack(self, evidence: Evidence) -> tuple[dict[str, Separation], list[str]]:
         """Each attack's scores, and the texts of the private patients that the first finds most exposed."""
         members, others = by_patient(evidence.private), by_patient(evidence.holdout)
+        labelled = {note.patient for note in evidence.private if note.spans is not None}
+        is_labelled = np.array([patient in labelled for patient in members], dtype=bool)
         ends = {canary.id: [end_of(canary)] for canary in evidence.canaries}
         is_planted = np.array([canary.meta[ROLE] == PLANTED for canary in evidence.canaries], dtype=bool)
         texts = [*members.values(), *others.values(), *ends.values()]
@@ -88,6 +93,8 @@ class Membership:
             scores = _mean_scores(model, texts)
             n, m = len(members), len(members) + len(others)
             attacks[f"{name}, members"] = Separation(scores[:n], scores[n:m])
+            if is_labelled.any() and not is_labelled.all():
+                attacks[f"{name}, {LABELLED}"] = Separation(scores[:n][is_labelled], scores[n:m])
             if is_planted.any() and not is_planted.all():
                 attacks[f"{name}, canaries"] = Separation(scores[m:][is_planted], scores[m:][~is_planted])
             if not exposed:
@@ -119,7 +126,8 @@ class Membership:
     ) -> list[str]:
         """What the figures leave open, in words."""
         doubts = []
-        for name, attack in attacks.items():
+        bounded = {name: attack for name, attack in attacks.items() if not name.endswith(LABELLED)}
+        for name, attack in bounded.items():
             if attack.upper95 > self.max_auc:
                 doubts.append(f"the AUC of {name} may be {attack.upper95:.2f}")
             high = share(attack.n_caught, len(attack.members))["ci95"][1]

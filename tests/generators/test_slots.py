@@ -1,5 +1,6 @@
 import random
 import re
+from dataclasses import replace
 
 import pytest
 
@@ -41,6 +42,20 @@ def test_a_note_without_labels_is_emptied_of_whole_words_that_others_mention_or_
 def test_short_mentions_are_found_as_they_are_written_and_longer_ones_in_any_case():
     slots = Slots([], LABELS, {"PROC": ["PT", "Echo"]})
     assert slots.empty(Note("u", "pt had PT, ECHO and echo")) == "pt had <PROC>, <PROC> and <PROC>"
+
+
+def test_a_mention_of_too_few_patients_is_emptied_and_fills_no_slot():
+    of = [("1", "aspirin"), ("1", "statin"), ("1", "Statin"), ("2", "Aspirin"), ("3", "iron")]
+    notes = [
+        replace(labelled(f"Takes <DRUG>{drug}</DRUG>."), id=f"{i}", meta={"patient": patient})
+        for i, (patient, drug) in enumerate(of)
+    ]
+    slots, rng = Slots(iter(notes), LABELS, min_patients=2), random.Random(0)
+    assert {slots.fill("Takes <DRUG>.", rng)[0] for _ in range(50)} == {"Takes aspirin.", "Takes Aspirin."}
+    assert slots.empty(Note("u", "statin, iron")) == "<DRUG>, <DRUG>"
+    with pytest.raises(UserError, match="no mention of DRUG is in the labelled notes of 3 patients"):
+        Slots(notes, LABELS, min_patients=3)
+    assert Slots(notes, LABELS, {"DRUG": ["heparin"]}, 3).fill("<DRUG>", rng)[0] == "Heparin"
 
 
 def test_letters_that_fold_otherwise_than_a_regex_thinks_are_no_mention():

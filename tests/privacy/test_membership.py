@@ -57,6 +57,18 @@ def test_clean_resamples_do_not_raise_false_alarms(draw_clean):
     assert sum(verdict(draw_clean(seed, sizes=SIZES)) == "FAIL" for seed in range(100, 300)) <= 2
 
 
+def test_labelled_patients_are_attacked_apart_so_that_the_others_do_not_hide_them(draw_clean):
+    evidence = draw_clean(0, sizes=SIZES)
+    labelled = sorted({note.patient for note in evidence.private})[:15]
+    private = tuple(note.with_spans(() if note.patient in labelled else None) for note in evidence.private)
+    parts = (" ".join(note.text.split()[20:32]) for note in private if note.patient in labelled)
+    told = replace(evidence, private=private, synthetic=(*evidence.synthetic, Note("told", ". ".join(parts))))
+    p_values = CHECK(told).p_values
+    assert p_values["ngram, labelled members: AUC"] < 0.002 < 0.1 < p_values["ngram, members: AUC"]
+    assert (verdict(told), verdict(replace(evidence, private=private))) == ("FAIL", "PASS")
+    assert "labelled" not in replace(SURE, max_auc=0.6)(told).meaning  # no bound is asked for
+
+
 @pytest.mark.slow
 def test_the_neural_model_finds_copies_too(draw_clean):
     result = replace(CHECK, neural_tokens=150_000)(parrots(draw_clean(0, sizes=SIZES), 0.5))
