@@ -195,5 +195,5 @@ def test_the_manifest_of_adapt_says_what_was_spent(toy_lm, toy_notes, tmp_path, 
 def test_the_shipped_config_is_the_default_generator_with_privacy():
     private, default = (load_generator(Path(f"configs/generator/{name}.cfg")) for name in ("private", "smollm2"))
     assert private.privacy == Privacy(8.0, None, 0.1)
-    same = {"privacy": None, "stages": default.stages, "lora": default.lora, "schedule": default.schedule}
+    same = {name: getattr(default, name) for name in ("privacy", "stages", "lora", "schedule", "slot_patients")}
     assert replace(private, **same) == default
