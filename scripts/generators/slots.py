@@ -18,7 +18,7 @@ class Slots:
     """Empties the mentions of LABELS into slots (`<DRUG>`), and fills the slots of new texts.
 
     A mention without letters leaves a slot of its form (`<DATE 9/9>`). A slot is filled with a mention of that form of
-    the labelled among NOTES that MIN_PATIENTS of them have or, half of the time where LISTS (label to mentions) has
+    the labelled among NOTES that MIN_PATIENTS or more have or, half of the time where LISTS (label to mentions) has
     some, with one that no note need have. Never name a label of personal data here. A UserError if there is none left.
     """
 
@@ -43,8 +43,8 @@ class Slots:
                 "Lower slot_patients, label more notes, or name lists",
             )
         self._pools = {(label, form): _of_form(pools[label], form) for label in labels for form in FORMS}
-        known = sorted({text for own in known.values() for pool in own for text in pool}, key=_longest_first)
-        self._known = re.compile(rf"(?<!\w)(?:{'|'.join(map(_pattern, known))})(?!\w)") if known else None
+        texts = sorted({text for both in known.values() for pool in both for text in pool}, key=_longest_first)
+        self._known = re.compile(rf"(?<!\w)(?:{'|'.join(map(_pattern, texts))})(?!\w)") if texts else None
         # A small model does not always close a slot.
         self._slot = re.compile(rf"<({'|'.join(map(re.escape, labels))})(?: ({MARKS}|{DIGITS}))?(?:[>)\]]|\b)")
 

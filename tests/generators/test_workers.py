@@ -49,10 +49,8 @@ def test_processes_draw_in_turn_and_end_with_the_context(tmp_path):
     assert [s["process"] for s in seen] == [first, second, first, second, first]
     assert len({first, second, os.getpid()}) == 3
     assert not psutil.pid_exists(first) and not psutil.pid_exists(second)
-    assert [process.exitcode for process in workers._processes] == [
-        0,
-        0,
-    ]  # by themselves: a killed one leaks semaphores
+    # They end by themselves: a killed one leaks semaphores.
+    assert [process.exitcode for process in workers._processes] == [0, 0]
 
 
 def test_one_worker_is_this_process(tmp_path):
