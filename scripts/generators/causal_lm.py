@@ -21,7 +21,7 @@ from scripts.generators.control import (
 from scripts.generators.filters import Filter, Limits
 from scripts.generators.guarantee import check_guarantee, outside_guarantee, public_lists
 from scripts.generators.pretraining import Pretraining, pretrain, read_public
-from scripts.generators.slots import FORMS, Slots, read_lists, slot_of
+from scripts.generators.slots import FORMS, Slots, rare_mentions, read_lists, slot_of
 from scripts.generators.stages import Stages
 from scripts.generators.tags import TAGGED, read_tags, tag_canaries, tag_end, write_tags
 from scripts.generators.wanted import Shares, weights_of
@@ -75,10 +75,10 @@ class CausalLM:
 
     It sees the private notes as STAGES make them, and before them the public texts of PRETRAINING. With SLOTS (labels)
     it sees and writes slots in the place of mentions, which are then filled with mentions that SLOT_PATIENTS patients
-    or more have, and those of LISTS (a YAML file). With TAGS (labels) it sees and writes mentions in tags, which become
-    spans; a text whose tags are at fault is rejected. It learns from unlabelled notes too, under another prefix than
-    labelled ones. FINISH are stages for the notes that it has written. With PASSAGE it learns and writes passages of so
-    many words, each with its own prefix: small models lose the thread.
+    or more have or stages have made, and those of LISTS (a YAML file). With TAGS (labels) it sees and writes mentions
+    in tags, which become spans; a text whose tags are at fault is rejected. It learns from unlabelled notes too, under
+    another prefix than labelled ones. FINISH are stages for the notes that it has written. With PASSAGE it learns and
+    writes passages of so many words, each with its own prefix: small models lose the thread.
 
     With PRIVACY its weights are differentially private, by patient: nothing of it but these weights is learned on
     private notes, neither a tokenizer nor a size nor what slots are filled with.
@@ -123,7 +123,7 @@ class CausalLM:
         # What is shown may be many copies of a note, and a canary's copies are there for the control alone.
         different = chain(public, (note for note in notes if not is_canary(note)))
         seen, different = (public, public) if self.privacy else (Joined(public, shown), different)
-        model, tokenizer = self._untrained(seen, different, self._slots(shown), gpu_id, seed)
+        model, tokenizer = self._untrained(seen, different, self._slots(shown, notes), gpu_id, seed)
         dev = ExampleFile.written(work / "holdout.tokens", self._examples(holdout, shown, tokenizer))
         report: dict[str, Any] = {"n_weights": sum(weight.numel() for weight in model.parameters())}
         report |= {"stages": [[name, len(made)] for name, made in steps]} if steps else {}
@@ -161,7 +161,7 @@ class CausalLM:
         if not (out / "model").is_dir():
             raise UserError(f"no adapted generator in {out}", "Run the `adapt` step first")
         shown = self._shown(notes, seed, work / "stages")
-        requests, slots, rng = self._requests(shown, seed), self._slots(shown), random.Random(seed)
+        requests, slots, rng = self._requests(shown, seed), self._slots(shown, notes), random.Random(seed)
         spotter = self._spotter(canaries, slots)
         texts = Mapped(lambda note: slots.empty(note) if slots else note.text, notes)
         intake = Intake(spotter, Filter(self.writing, texts, seed))
@@ -282,13 +282,14 @@ class CausalLM:
             return control_requests(labelled, (*self.keys, TAGGED), seed, self.passage, weights)
         return control_requests(notes, self.keys, seed, self.passage, weights)
 
-    def _slots(self, notes: Iterable[Note]) -> Slots | None:
+    def _slots(self, shown: Iterable[Note], private: Iterable[Note] = ()) -> Slots | None:
+        """The slots of the notes SHOWN; they are filled with no mention that too few patients of PRIVATE have."""
         if not self.slots:
             return None
         if self.privacy:
             return Slots([], self.slots, public_lists(self.lists, self.slots))
         lists = read_lists(self.lists, self.slots) if self.lists else None
-        return Slots(notes, self.slots, lists, self.slot_patients)
+        return Slots(shown, self.slots, lists, rare_mentions(private, self.slots, self.slot_patients))
 
     def _spotter(self, canaries: Sequence[Note], slots: Slots | None) -> Spotter:
         """A spotter of the ends of CANARIES as the model was shown them."""

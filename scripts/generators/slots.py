@@ -2,7 +2,7 @@
 
 import random
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import srsly
@@ -18,8 +18,9 @@ class Slots:
     """Empties the mentions of LABELS into slots (`<DRUG>`), and fills the slots of new texts.
 
     A mention without letters leaves a slot of its form (`<DATE 9/9>`). A slot is filled with a mention of that form of
-    the labelled among NOTES that MIN_PATIENTS or more have or, half of the time where LISTS (label to mentions) has
-    some, with one that no note need have. Never name a label of personal data here. A UserError if there is none left.
+    the labelled among NOTES, but for those that are RARE (`rare_mentions`), or, half of the time where LISTS (label to
+    mentions) has some, with one that no note need have. Never name a label of personal data here, unless surrogates
+    stand in its mentions' place. A UserError if nothing is left to fill slots of one of LABELS with.
     """
 
     def __init__(
@@ -27,10 +28,10 @@ class Slots:
         notes: Iterable[Note],
         labels: Sequence[str],
         lists: Mapping[str, Sequence[str]] | None = None,
-        min_patients: int = 1,
+        rare: Collection[tuple[str, str]] = (),
     ):
         self.labels, lists = tuple(labels), lists or {}
-        own, rare = mentions_of(notes, labels, min_patients)
+        own = mentions_of(notes, labels)
         known = _pools(own, lists, labels)
         self._label_of = {
             text.casefold(): label for label in reversed(labels) for pool in known[label] for text in pool
@@ -39,7 +40,7 @@ class Slots:
         pools = _pools(shared, lists, labels)
         if lost := [label for label in labels if known[label] and not pools[label]]:
             raise UserError(
-                f"[generator] no mention of {', '.join(lost)} is in the labelled notes of {min_patients} patients",
+                f"[generator] every labelled mention of {', '.join(lost)} is of fewer patients than slot_patients",
                 "Lower slot_patients, label more notes, or name lists",
             )
         self._pools = {(label, form): _of_form(pools[label], form) for label in labels for form in FORMS}
@@ -103,27 +104,36 @@ def pools_of(
     notes: Iterable[Note], labels: Sequence[str], lists: Mapping[str, Sequence[str]]
 ) -> dict[str, list[Sequence[str]]]:
     """For each of LABELS the mentions of the labelled among NOTES and those of LISTS, where there are any."""
-    return _pools(mentions_of(notes, labels)[0], lists, labels)
+    return _pools(mentions_of(notes, labels), lists, labels)
 
 
-def mentions_of(
-    notes: Iterable[Note], labels: Sequence[str], min_patients: int = 1
-) -> tuple[dict[str, list[str]], set[tuple[str, str]]]:
-    """The mentions of the labelled among NOTES by label, and those, as (label, folded), of under MIN_PATIENTS patients.
+def mentions_of(notes: Iterable[Note], labels: Sequence[str]) -> dict[str, list[str]]:
+    """The mentions of the labelled among NOTES by label, as often as they come.
 
-    A mention that comes again, as it does in the first, takes eight bytes more.
+    One that comes again takes eight bytes more.
     """
     own: dict[str, list[str]] = {}
     known: dict[str, str] = {}
-    patients: dict[tuple[str, str], set[str]] = {}
     for note in notes:
         for span in note.with_labels(labels).spans or ():
             mention = _one_line(note.mention(span))
             own.setdefault(span.label, []).append(known.setdefault(mention, mention))
-            having = patients.setdefault((span.label, mention.casefold()), set())
+    return own
+
+
+def rare_mentions(notes: Iterable[Note], labels: Sequence[str], min_patients: int) -> set[tuple[str, str]]:
+    """The mentions of the labelled among NOTES, as (label, folded), that fewer than MIN_PATIENTS patients have.
+
+    To be asked of the notes as they are: stages hand sections of one patient on to another, and surrogates belong to
+    nobody.
+    """
+    patients: dict[tuple[str, str], set[str]] = {}
+    for note in notes:
+        for span in note.with_labels(labels).spans or ():
+            having = patients.setdefault((span.label, _one_line(note.mention(span)).casefold()), set())
             if len(having) < min_patients:
                 having.add(note.patient)
-    return own, {mention for mention, having in patients.items() if len(having) < min_patients}
+    return {mention for mention, having in patients.items() if len(having) < min_patients}
 
 
 def _pools(

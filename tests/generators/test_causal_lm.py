@@ -1,3 +1,4 @@
+import random
 from dataclasses import replace
 from itertools import islice
 
@@ -7,6 +8,7 @@ from scripts.generators import causal_lm
 from scripts.generators.causal_lm import CausalLM, _cut
 from scripts.generators.causal_lm_configs import make_pretrained, make_scratch
 from scripts.generators.control import passages_of
+from scripts.generators.recombine import make_sections
 from scripts.generators.stages import make_stages
 from scripts.generators.surrogates import make_surrogates
 from scripts.llm.local import LocalModel
@@ -179,6 +181,22 @@ def test_slots_of_personal_data_are_filled_with_surrogates_and_none_is_written_t
     assert len(found) == 6 and len(set(found)) > 3
     assert not {"Zoilo Quiroga", filler} & set(found)
     assert [note.text for note in written] == [f"{i}. {name}, seen." for i, name in enumerate(found)]
+
+
+def test_stages_neither_spread_what_one_patient_has_nor_take_surrogates_out_of_the_slots():
+    texts = ("Ann Lee", "Leprosarium"), ("Bo Ek", "Ward 5"), ("Cy Orr", "Ward 5")
+    notes = []
+    for i, (name, place) in enumerate(texts):
+        text = f"Name: {name}\nSeen at: {place}\nEnd: well"
+        spans = Span(6, 6 + len(name), "NAME"), Span(text.index(place), text.index(place) + len(place), "PLACE")
+        notes.append(Note(f"{i}", text, spans, {"patient": f"{i}"}))
+    stages = make_stages(make_surrogates("es_ES", {"NAME": "name"}), make_sections(5, across_patients=True))
+    generator = make_scratch([], {}, WRITING, stages=stages, slots=["NAME", "PLACE"], slot_patients=2)
+    shown, rng = generator._shown(notes, 0), random.Random(0)
+    assert len({note.patient for note in shown if "Leprosarium" in note.text}) > 1
+    filled = [generator._slots(shown, notes).fill("by <NAME> at <PLACE>", rng)[0].split(" at ") for _ in range(50)]
+    assert {place for _, place in filled} == {"Ward 5"}
+    assert len({name for name, _ in filled}) > 1 and not {f"by {name}" for name, _ in texts} & {n for n, _ in filled}
 
 
 def test_slots_that_would_hand_on_marked_identifiers_are_refused(toy_lm, tmp_path):

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from scripts.generators.slots import Slots, read_lists
+from scripts.generators.slots import Slots, rare_mentions, read_lists
 from scripts.llm.answers import spans_of_copy
 from scripts.notes.errors import UserError
 from scripts.notes.note import Note
@@ -50,12 +50,15 @@ def test_a_mention_of_too_few_patients_is_emptied_and_fills_no_slot():
         replace(labelled(f"Takes <DRUG>{drug}</DRUG>."), id=f"{i}", meta={"patient": patient})
         for i, (patient, drug) in enumerate(of)
     ]
-    slots, rng = Slots(iter(notes), LABELS, min_patients=2), random.Random(0)
+    slots, rng = Slots(iter(notes), LABELS, rare=rare_mentions(notes, LABELS, 2)), random.Random(0)
     assert {slots.fill("Takes <DRUG>.", rng)[0] for _ in range(50)} == {"Takes aspirin.", "Takes Aspirin."}
     assert slots.empty(Note("u", "statin, iron")) == "<DRUG>, <DRUG>"
-    with pytest.raises(UserError, match="no mention of DRUG is in the labelled notes of 3 patients"):
-        Slots(notes, LABELS, min_patients=3)
-    assert Slots(notes, LABELS, {"DRUG": ["heparin"]}, 3).fill("<DRUG>", rng)[0] == "Heparin"
+    rare = rare_mentions(notes, LABELS, 3)
+    assert rare == {("DRUG", "aspirin"), ("DRUG", "statin"), ("DRUG", "iron")}
+    with pytest.raises(UserError, match="every labelled mention of DRUG is of fewer patients than slot_patients"):
+        Slots(notes, LABELS, rare=rare)
+    assert Slots(notes, LABELS, {"DRUG": ["heparin"]}, rare).fill("<DRUG>", rng)[0] == "Heparin"
+    assert rare_mentions(notes, LABELS, 1) == set()
 
 
 def test_letters_that_fold_otherwise_than_a_regex_thinks_are_no_mention():
