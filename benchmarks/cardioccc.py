@@ -11,7 +11,7 @@ VARIABLES = {
     "corpus": "cardioccc",
     "task": "drugs_procedures",
     "lang": "es",
-    "generator": "scratch_slots",
+    "generator": "scratch_slots_es",
     "annotator": "teacher",
     "ner": "cnn",
     "n_notes": "200",

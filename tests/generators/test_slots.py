@@ -1,6 +1,7 @@
 import random
 import re
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -124,10 +125,9 @@ def test_lists_that_cannot_be_read_are_named(tmp_path):
         read_lists(tmp_path / "absent.yml", LABELS)
 
 
-def test_the_shipped_lists_name_each_mention_once_and_under_one_label():
-    from pathlib import Path
-
-    lists = read_lists(Path("assets/lists/en.yml"), ["DRUG", "PROCEDURE"])
+@pytest.mark.parametrize("path", sorted(Path("assets/lists").glob("*.yml")), ids=lambda path: path.stem)
+def test_the_shipped_lists_name_each_mention_once_and_under_one_label(path):
+    lists = read_lists(path, ["DRUG", "PROCEDURE"])
     every = [text for mentions in lists.values() for text in mentions]
     assert all(len(mentions) > 500 for mentions in lists.values())
     assert len({text.casefold() for text in every}) > len(every) - 10  # "chest x-ray" and "chest X-ray"
