@@ -60,6 +60,8 @@ TRIALS = {
     "480 notes, learning rate 3e-4": Trial({RATE: 3e-4}, n_notes=480, vote=EQUAL),
     "480 notes, 1000 steps": Trial(steps(1000), n_notes=480, vote=EQUAL),
     "480 notes, 1000 steps, the shipped vote": Trial(steps(1000), n_notes=480),
+    "960 notes, 1000 steps, the shipped vote": Trial(steps(1000), n_notes=960),
+    "960 notes, 2000 steps, the shipped vote": Trial(steps(2000), n_notes=960),
 }
 
 
