@@ -78,7 +78,7 @@ def texts_in(data: bytes) -> tuple[list[str], bool]:
 def _runs_in(data: bytes) -> Iterator[tuple[str, Iterable[bytes]]]:
     """For each encoding the runs in DATA that could be text.
 
-    Numpy first finds where they could be: over weights a regex with alternatives takes ten times as long.
+    Numpy first finds where they could be: over weights these regexes take many times as long.
     """
     coded = np.frombuffer(data, np.uint8)
     for kind, run, could_be, step in (
