@@ -59,6 +59,14 @@ def test_a_token_is_one_of_the_likeliest_or_of_all(top_k, n_drawn):
     assert len(set(drawer(torch.linspace(0, 1, 50).expand(2000, 50)).tolist())) == n_drawn
 
 
+@pytest.mark.parametrize("how", [Sampling(temperature=1.0, top_k=0), Sampling(temperature=1.0, top_k=3)])
+def test_a_token_is_drawn_as_often_as_the_model_says(how):
+    shares = torch.tensor([0.0, 0.1, 0.0, 0.2, 0.7])
+    drawn = _drawer(how, torch.Generator().manual_seed(0))(shares.log().expand(100_000, 5))
+    assert drawn.bincount(minlength=5) / 100_000 == pytest.approx(shares.numpy(), abs=0.01)
+    assert not set(drawn.tolist()) & {0, 2}
+
+
 def test_a_text_that_ends_by_itself_is_told_from_one_cut_off(toy_lm):
     local, greedy = LocalModel(toy_lm), Sampling(max_new_tokens=5)
     cut = next(local.complete(["Seen"], greedy))
