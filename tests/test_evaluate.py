@@ -79,6 +79,7 @@ def test_predictions_are_private_and_scores_hold_no_text(folder, capsys):
         assert not any(word in text for text in (*leaving, captured.out, captured.err))
 
 
+@pytest.mark.slow
 def test_what_was_predicted_is_not_predicted_again_until_something_changes(folder, monkeypatch):
     systems = ("student", "student"), ("annotator", "silent.cfg")
     loaded = []

@@ -136,6 +136,7 @@ def wheel(paths) -> Path:
     return paths["packages"] / "en_tiny-0.1.0-py3-none-any.whl"
 
 
+@pytest.mark.slow
 def test_the_wheel_and_its_manifest(wheel, paths):
     manifest = json.loads((paths["packages"] / "manifest.json").read_text())
     assert manifest["file"] == wheel.name and manifest["sha256"] == sha256_of(wheel)
@@ -143,6 +144,7 @@ def test_the_wheel_and_its_manifest(wheel, paths):
     assert manifest["scan"]["n_identifiers"] == 4  # the name, from either end; the record with and without its letters
 
 
+@pytest.mark.slow
 def test_no_member_holds_a_trace(wheel, paths):
     with zipfile.ZipFile(wheel) as archive:
         members = {name: archive.read(name) for name in archive.namelist()}
@@ -160,6 +162,7 @@ def test_no_member_holds_a_trace(wheel, paths):
             assert trace.encode() not in name.encode() + data, (name, trace)
 
 
+@pytest.mark.slow
 def test_what_meta_says(wheel):
     with zipfile.ZipFile(wheel) as archive:
         meta = json.loads(archive.read("en_tiny/meta.json"))
@@ -184,6 +187,7 @@ def test_two_builds_are_the_same_bytes(wheel, paths, tmp_path):
     assert sha256_of(tmp_path / wheel.name) == sha256_of(wheel)
 
 
+@pytest.mark.slow
 def test_the_config_is_stock(wheel, tmp_path):
     zipfile.ZipFile(wheel).extractall(tmp_path)
     (config,) = tmp_path.rglob("config.cfg")
@@ -230,6 +234,7 @@ def test_a_name_that_cannot_be_imported(paths, name):
         run(paths, name=name)
 
 
+@pytest.mark.slow
 def test_a_leak_in_the_model_leaves_no_wheel(paths, tmp_path):
     """A name that scrubbing cannot know of: a label."""
     nlp = spacy.load(paths["model"])
@@ -301,6 +306,7 @@ LEAKS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("place", LEAKS)
 def test_a_leak_in_anything_that_leaves_leaves_no_wheel(paths, tmp_path, place, monkeypatch):
     """The wheel itself is found clean; making it takes seconds, so that it is left out here."""
@@ -324,6 +330,7 @@ def fake_wheel(nlp, meta, scanner, trial, scratch):
     return wheel, {"n_members": 1, "n_bytes": 1, "n_identifiers": 2}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("place", "what"),
     [
@@ -345,6 +352,7 @@ def test_a_leak_in_the_labelled_notes_leaves_no_wheel(paths, tmp_path, place, wh
     assert sensitivity_of(tmp_path / "silver") == "private" and sensitivity_of(paths["released"]) == "released"
 
 
+@pytest.mark.slow
 def test_what_the_gate_let_pass_in_the_released_notes_may_stand_in_their_copies(paths, tmp_path, monkeypatch):
     """A doctor whom private and holdout notes name is excused; elsewhere than in the released notes nobody is."""
     monkeypatch.setattr(package, "make_wheel", fake_wheel)
@@ -401,6 +409,7 @@ def test_labels_of_other_notes_and_files_that_must_not_leave(paths, tmp_path):
     refuse(paths, "is private", leaves=[private])
 
 
+@pytest.mark.slow
 def test_the_datasheet(wheel, paths):
     with zipfile.ZipFile(wheel) as archive:
         sheet = json.loads(archive.read("en_tiny/meta.json"))["datasheet"]
@@ -435,6 +444,7 @@ def test_the_datasheet_of_notes_that_a_server_wrote():
     assert sheet["generator"]["made"] == "a language model behind a server, asked with prompts and adapted on no note"
 
 
+@pytest.mark.slow
 def test_the_bill_of_materials(wheel, paths):
     bill = json.loads((paths["packages"] / "sbom.cdx.json").read_text())
     assert (bill["bomFormat"], bill["specVersion"], bill["version"]) == ("CycloneDX", "1.5", 1)
@@ -471,6 +481,7 @@ def make_encoder(folder: Path) -> None:
     BertModel(BertConfig(vocab_size=len(vocab), **shape)).save_pretrained(folder)
 
 
+@pytest.mark.slow
 def test_a_transformer_forgets_where_its_encoder_lay(tmp_path):
     spacy.util.fix_random_seed(0)
     make_encoder(tmp_path / "base" / "minibert")

@@ -68,6 +68,7 @@ def fails(folder, rows, message, **kwargs):
 # The shipped notes
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "lang", "sizes"),
     [
@@ -129,6 +130,7 @@ def wordy(i):
     return row(i, text=f"Quillonby{chr(97 + i % 26)} 4821{i:04} came. {words}.", spans=[])
 
 
+@pytest.mark.slow
 def test_canaries_are_written_when_asked_for_to_a_file_of_their_own(tmp_path, capsys):
     rows = [wordy(i) for i in range(87)]
     out = prepare(tmp_path, rows, more=CANARIES.format(4))
@@ -270,6 +272,7 @@ def test_near_duplicates_losses_and_leftovers_are_said(tmp_path, capsys):
 # Labels, and a gold of its own
 
 
+@pytest.mark.slow
 def test_what_people_labelled_as_identifying_is_set_aside_for_the_gate(tmp_path):
     """Of all notes, the unlabelled ones too; the source's own names, whatever the task calls its labels."""
     main(Path("configs/corpus/shipped.cfg"), tmp_path, TASK, POLICY, None)

@@ -67,6 +67,7 @@ def pointed_at(server: Server, name: str, journal: Path) -> str:
     return re.sub(r'base_url = "[^"]*"', f'base_url = "{base}"', text)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["gpt35", "gpt4", "azure", "server"])
 def test_a_shipped_config_labels_the_notes(name, server, run, toy_notes, tmp_path):
     docs, counts = run(pointed_at(server, name, tmp_path / "j.sqlite"))

@@ -67,6 +67,7 @@ max_excess_bits = 9.0
 """
 
 
+@pytest.mark.slow
 def test_a_dry_run_has_all_figures(tmp_path, monkeypatch):
     (tmp_path / "tiny.cfg").write_text(CONFIG)
     monkeypatch.setattr(table, "FOLDER", tmp_path)

@@ -91,6 +91,7 @@ def test_the_plain_loop_trains_what_ours_does(training, tmp_path):
     assert [row["epoch"] for row in log if "eval_loss" in row] == [1.0, 2.0]
 
 
+@pytest.mark.slow
 def test_a_dry_run_has_all_figures_and_leaves_the_model_alone(training, monkeypatch):
     monkeypatch.setattr(adaptation_speed, "has_bf16", lambda device: False)
     monkeypatch.setattr(adaptation_speed, "matrix_rate", lambda dtype: 1e9)

@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+import pytest
+
 from benchmarks import generator_memory
 from benchmarks.generator_memory import CONFIG, notes, sentences_of
 from scripts.corpora.read import read_corpus
@@ -20,6 +22,7 @@ def test_sentences_keep_the_spans_inside_them():
     ]
 
 
+@pytest.mark.slow
 def test_notes_are_sound_and_the_same_each_time():
     made = list(notes("private", 7))
     assert made == list(notes("private", 7)) and made != list(notes("holdout", 7))

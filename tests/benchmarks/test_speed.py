@@ -94,6 +94,7 @@ def test_ours_computes_in_the_type_it_is_told_to(asked, dtype):
     assert {weight.dtype for weight in load(asked, dtype, -1).model.parameters()} == {getattr(torch, dtype)}
 
 
+@pytest.mark.slow
 def test_a_dry_run_has_all_figures(asked, monkeypatch):
     monkeypatch.setattr(generation_speed, "has_bf16", lambda device: False)
     monkeypatch.setattr(generation_speed, "matrix_rate", lambda dtype: 1e9)

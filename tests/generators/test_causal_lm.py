@@ -37,6 +37,7 @@ def write(generator, out, notes, n, seed, work):
     return written.notes, written.faults
 
 
+@pytest.mark.slow
 def test_as_many_notes_as_asked_the_same_for_the_same_seed(scratch, adapted, toy_notes, tmp_path):
     first, _ = write(scratch, adapted, toy_notes, 5, 1, tmp_path / "a")
     again, _ = write(scratch, adapted, toy_notes, 5, 1, tmp_path / "b")
@@ -61,6 +62,7 @@ def test_a_prefix_that_names_labels_is_learned_and_asked_for(toy_lm, toy_notes):
     assert asked <= set(shown.values())
 
 
+@pytest.mark.slow
 def test_finished_batches_are_not_drawn_again(scratch, adapted, toy_notes, tmp_path, monkeypatch):
     first, _ = write(scratch, adapted, toy_notes, 5, 1, tmp_path)
     monkeypatch.setattr(LocalModel, "complete", lambda *a, **k: pytest.fail("a text was drawn twice"))
@@ -68,6 +70,7 @@ def test_finished_batches_are_not_drawn_again(scratch, adapted, toy_notes, tmp_p
     assert first == again
 
 
+@pytest.mark.slow
 def test_a_generator_that_writes_nothing_fit_says_so_and_stops(toy_lm, toy_notes, tmp_path):
     writing = WRITING | {"min_words": 1000, "max_attempts": 1.0, "max_new_tokens": 2}
     generator = make_pretrained(toy_lm, [], {"n_epochs": 1}, writing, lora={"r": 2})
@@ -99,6 +102,7 @@ def test_openings_come_from_the_notes_whose_identifiers_the_gate_looks_for(toy_l
 IDENTIFIERS = ("Zoilo", "Quiroga", "4821-0093")
 
 
+@pytest.mark.slow
 def test_with_surrogates_neither_adapting_nor_writing_sees_a_labelled_identifier(
     toy_lm, toy_notes, tmp_path, monkeypatch
 ):
@@ -131,6 +135,7 @@ def test_with_surrogates_neither_adapting_nor_writing_sees_a_labelled_identifier
     assert not any(identifier in text for text in [*seen, *asked] for identifier in IDENTIFIERS)
 
 
+@pytest.mark.slow
 def test_with_slots_no_mention_is_learned_and_written_notes_say_where_theirs_stand(toy_lm, toy_notes, tmp_path):
     generator = make_pretrained(toy_lm, ["genre"], {"n_epochs": 1}, WRITING, lora={"r": 2}, slots=["DRUG", "PROCEDURE"])
     tokenizer = LocalModel(toy_lm).tokenizer

@@ -102,6 +102,7 @@ def learned_tokens(folder: Path) -> list[str]:
     return [tokenizer.decode([i]) for i in range(len(tokenizer)) if i not in tokenizer.all_special_ids][256:]
 
 
+@pytest.mark.slow
 def test_from_scratch_tokens_and_size_are_learned_on_public_text_alone(toy_notes, public, tmp_path, monkeypatch):
     generator = make_scratch(["genre"], SCHEDULE, {}, vocab_size=300, max_tokens=128, privacy=PRIVACY, **SHAPE)
     generator.adapt(toy_notes, toy_notes[:2], tmp_path / "bytes", 0, -1)
@@ -169,6 +170,7 @@ batch_size = 4
 """
 
 
+@pytest.mark.slow
 def test_the_manifest_of_adapt_says_what_was_spent(toy_lm, toy_notes, tmp_path, capsys):
     private, holdout, canaries, config = (tmp_path / name for name in ("p.jsonl", "h.jsonl", "c.jsonl", "g.cfg"))
     write_notes(private, toy_notes)

@@ -85,6 +85,7 @@ def test_texts_that_no_manifest_would_hash_and_unknown_keys_are_refused():
         make_scratch([], {}, {}, pretraining={"texts": "./x", "schedule": {"epochs": 3}})
 
 
+@pytest.mark.slow
 def test_the_tokenizer_and_the_model_see_the_public_text_before_the_notes(public, toy_notes, tmp_path, monkeypatch):
     generator, seen = from_scratch(public), []
     finetune = pretraining.finetune
@@ -102,6 +103,7 @@ def test_the_tokenizer_and_the_model_see_the_public_text_before_the_notes(public
     assert len(tokenizer.encode(PUBLIC[0])) < len(of_notes.encode(PUBLIC[0]))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("stop_before", "n_left"), [(STAGE_ONE, 2 + 8), (STAGE_ONE + 3, 8), (STAGE_ONE + 7, 4)])
 def test_an_interrupted_run_goes_on_with_the_same_weights(public, toy_notes, tmp_path, stop_before, n_left):
     """Stopped in the second epoch on public text, in the first and in the second on the notes."""
@@ -115,6 +117,7 @@ def test_an_interrupted_run_goes_on_with_the_same_weights(public, toy_notes, tmp
     assert before.keys() == after.keys() and all(torch.equal(before[name], after[name]) for name in before)
 
 
+@pytest.mark.slow
 def test_an_adapter_is_trained_on_public_text_first_and_kept_through_an_interruption(
     public, toy_lm, toy_notes, tmp_path
 ):

@@ -70,6 +70,7 @@ def some_notes(draw) -> list[Note]:
     ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", STAGES)
 @settings(max_examples=25, deadline=None)
 @given(notes=some_notes(), seed=st.integers(0, 99))
@@ -86,6 +87,7 @@ def test_spans_stand_where_their_mentions_do_and_notes_without_labels_have_none(
     assert list(stage(notes, seed)) == made
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["surrogates", "mentions"])
 @settings(max_examples=25, deadline=None)
 @given(notes=some_notes(), seed=st.integers(0, 99))
@@ -107,6 +109,7 @@ CANARY = Note(
 )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", STAGES)
 @settings(max_examples=25, deadline=None)
 @given(notes=some_notes(), seed=st.integers(0, 99), place=st.integers(0, 8), n=st.integers(1, 4))

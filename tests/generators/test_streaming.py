@@ -89,6 +89,7 @@ def test_examples_by_hand(paths, monkeypatch):
     ]
 
 
+@pytest.mark.slow
 def test_what_is_made_of_the_notes_lies_in_work_while_it_is_needed_and_nowhere_after(paths, monkeypatch, capfd):
     real, steps = Trainer.training_step, []
 
@@ -142,6 +143,7 @@ HOLDS_NOTHING = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", HOLDS_NOTHING)
 def test_whatever_goes_through_all_notes_holds_few_of_them(name, large):
     run, few = HOLDS_NOTHING[name], [large[0], large[1]]

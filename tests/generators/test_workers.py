@@ -36,6 +36,7 @@ def draw(model: str, batch: list[Any], seed: int) -> dict[str, Any]:
     return {"model": model, "batch": batch, "seed": seed, "process": os.getpid(), "threads": threads}
 
 
+@pytest.mark.slow
 def test_processes_draw_in_turn_and_end_with_the_context(tmp_path):
     paths = [tmp_path / f"{i}.json" for i in range(5)]
     with Workers(2, Drawer(load, draw)) as workers:
@@ -64,6 +65,7 @@ def test_no_worker_is_refused():
         Workers(0, Drawer(load, draw))
 
 
+@pytest.mark.slow
 def test_errors_come_through_and_an_end_is_noticed(tmp_path):
     with Workers(2, Drawer(load, draw)) as workers:
         mend, disk = (workers.start(tmp_path / "x", [kind], 0) for kind in ("mend", "disk"))
@@ -78,6 +80,7 @@ def test_errors_come_through_and_an_end_is_noticed(tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["fine.json"]
 
 
+@pytest.mark.slow
 def test_threads_are_divided_unless_a_batch_is_alone(tmp_path, monkeypatch):
     assert [share_of(5, 2), share_of(2, 2), share_of(1, 2)] == [2, 1, 1]
     n_threads = min(2, len(os.sched_getaffinity(0)))
@@ -163,6 +166,7 @@ def generator(toy_lm: str, n_workers: int):
     return make_pretrained(toy_lm, ["genre"], {"n_epochs": 1}, WRITING | {"n_workers": n_workers}, lora={"r": 2})
 
 
+@pytest.mark.slow
 def test_two_processes_write_the_notes_that_one_writes_and_go_on_with_its_batches(adapted, toy_lm, toy_notes, tmp_path):
     def write(n_workers, work):
         return generator(toy_lm, n_workers).write(adapted, toy_notes, 30, 1, -1, tmp_path / work, lambda n: None)
@@ -179,6 +183,7 @@ def test_two_processes_write_the_notes_that_one_writes_and_go_on_with_its_batche
     assert {name: (tmp_path / "two" / name).stat().st_mtime_ns for name in kept} == kept
 
 
+@pytest.mark.slow
 def test_what_is_wrong_with_the_model_is_said_as_by_one_process(adapted, toy_lm, toy_notes, tmp_path):
     (tmp_path / "model").mkdir()
     with pytest.raises(UserError, match="no adapter in"):

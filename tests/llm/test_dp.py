@@ -103,6 +103,7 @@ def test_the_step_is_the_noisy_sum_over_the_expected_batch(local, same_entropy):
     assert float(without.std()) == pytest.approx(3.0 * 0.01 / 2, rel=0.05)
 
 
+@pytest.mark.slow
 def test_a_plan_spends_what_is_asked_for_and_hardly_less():
     plan = make_plan(Privacy(2.0), Schedule(n_epochs=3, batch_size=10), 25)
     # 25 patients, 10 a step: 3 passes are 7.5 steps, so 8.
@@ -156,6 +157,7 @@ def train(toy_lm, work, privacy: Privacy) -> tuple[dict, dict, dict]:
     return report, before, weights_of(model)
 
 
+@pytest.mark.slow
 def test_the_adapter_moves_and_noise_makes_the_difference(toy_lm, tmp_path, same_entropy):
     report, before, weak = train(toy_lm, tmp_path / "weak", Privacy(100.0))
     _, _, strong = train(toy_lm, tmp_path / "strong", Privacy(0.5))
@@ -172,11 +174,13 @@ def test_the_adapter_moves_and_noise_makes_the_difference(toy_lm, tmp_path, same
     assert spent["epsilon"] == pytest.approx(accountant.get_epsilon(4**-1.1)) and 99 <= spent["epsilon"] <= 100
 
 
+@pytest.mark.slow
 def test_noise_comes_from_the_operating_system_and_not_from_the_seed(toy_lm, tmp_path):
     (_, _, one), (_, _, other) = (train(toy_lm, tmp_path / name, Privacy(1.0)) for name in "ab")
     assert any(not torch.equal(one[name], other[name]) for name in one)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("stop_before", [2, 4])
 def test_an_interrupted_run_takes_the_very_steps_that_were_left(toy_lm, tmp_path, monkeypatch, stop_before):
     """Stopped in the first pass, of which only the beginning was kept, and in the second; then entropy is another."""

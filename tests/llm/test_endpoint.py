@@ -163,6 +163,7 @@ def test_a_wrong_key_or_model_stops_at_once_and_says_so(endpoint, server, status
     assert len(server.requests) <= 2 * 32
 
 
+@pytest.mark.slow
 def test_a_refusal_waits_for_the_answers_that_are_on_their_way(endpoint, server):
     answered = []
     server.answer = lambda prompt: answered.append(prompt) or "answer"
@@ -283,6 +284,7 @@ def test_nothing_is_opened_before_the_first_prompt(endpoint, server, tmp_path):
     assert list(tmp_path.iterdir())
 
 
+@pytest.mark.slow
 def test_no_deadline_passes_while_the_caller_does_other_work(endpoint, server):
     server.latency_s = 0.05
     answers = iter(endpoint(total_s=2.0, max_in_flight=2)([p] for p in PROMPTS[:9]))

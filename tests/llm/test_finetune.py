@@ -64,6 +64,7 @@ def test_choices_are_the_only_competitors(local):
         assert loss_of(local.model, targets, (3, 9), **inputs).item() == pytest.approx(expected.item(), abs=5e-3)
 
 
+@pytest.mark.slow
 def test_every_token_counts_the_same_whatever_the_length_of_its_row(local, tmp_path):
     texts = ["Takes aspirin.", "Echo was normal. Furosemide 40 mg was given. Had a CT head in May. " * 3, "No."]
     examples = [Example.language(local.encode(text)) for text in texts]
@@ -112,6 +113,7 @@ def test_only_the_adapter_of_the_last_layer_learns(local, tmp_path):
     assert all("lora_" in name and ".layers.1." in name for name in moved)
 
 
+@pytest.mark.slow
 def test_frozen_blocks_computed_once_change_nothing_but_the_time(toy_lm, tmp_path, monkeypatch):
     texts = ["Takes aspirin and metformin.", "Had a CT head.", "Echo was normal. Furosemide 40 mg was given."] * 2
     adapters, calls = [], []
@@ -145,6 +147,7 @@ def test_a_part_of_an_epoch_is_as_many_steps(local, tmp_path, monkeypatch):
     assert report["best_dev_loss"] is not None
 
 
+@pytest.mark.slow
 def test_the_best_epoch_is_kept_and_an_interrupted_run_goes_on(local, toy_lm, tmp_path):
     from transformers import Trainer
 

@@ -128,6 +128,7 @@ WORDS = st.sampled_from(VOCABULARY.split("|"))
 TEXTS = st.lists(WORDS, max_size=14).map(" ".join) | st.lists(WORDS, max_size=8).map("".join)
 
 
+@pytest.mark.slow
 @given(
     TEXTS, st.lists(st.tuples(WORDS | TEXTS | st.text(max_size=6), st.sampled_from("DP")), max_size=8), st.booleans()
 )

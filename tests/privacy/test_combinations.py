@@ -35,6 +35,7 @@ def planted(clean: Evidence, *texts: str, holdout: tuple[Note, ...] = ()) -> Evi
     )
 
 
+@pytest.mark.slow
 def test_age_sex_date_and_diagnosis_in_other_words_are_caught_and_dropped(clean, policy, g3):
     evidence = planted(clean, PLANTED)
     result = g3(evidence)
@@ -148,6 +149,7 @@ def test_notes_that_repeat_many_patients_are_significant(draw_clean, g3):
     assert result.figures["singling_out"]["risk"]["ci95"][0] > 0.5
 
 
+@pytest.mark.slow
 def test_a_bound_decides_where_the_policy_says_so(draw_clean, g3):
     few = draw_clean(5)  # 25 holdout patients: with none of them singled out a bound of .13 is as low as it gets
     full = replace(g3, bound_decides=True)
@@ -181,6 +183,7 @@ def test_halves(text, expected):
     assert list(halves(text)) == expected
 
 
+@pytest.mark.slow
 def test_clean_resamples_raise_no_alarm(draw_clean, g3):
     results = [g3(draw_clean(seed)) for seed in range(10)]
     assert [correct([result], 0.01)[0].verdict for result in results] == ["PASS"] * 10

@@ -56,6 +56,7 @@ TRAIN = [f"the patient number {i} took aspirin and went home" for i in range(30)
 NOTES = ["the patient number 7 took aspirin and went home", "home went and aspirin took patient the", "", "☃ zzz"]
 
 
+@pytest.mark.slow
 def test_the_neural_model_learns_repeats_with_its_seed_and_leaves_torchs_own_alone():
     state = torch.random.get_rng_state()
     sums, counts = neural_scores(TRAIN, NOTES, 6000, 0)

@@ -187,6 +187,7 @@ def test_patients_whom_the_generator_never_had_are_looked_for_as_well(clean, pol
     assert result.figures["notes_with_identifier"]["count"] == 0
 
 
+@pytest.mark.slow
 def test_what_private_and_holdout_notes_both_hold_is_a_doctor_or_a_ward(clean, policy):
     """Either list excuses what the other side holds as well, but for a number that is a patient's own."""
     both = Note("p", f"{OTHER.text} too", (Span(3, 22, "PERSON"),), {"patient": "P9"})

@@ -164,6 +164,7 @@ def prove(shipped, tmp_path, monkeypatch):
     return run_step
 
 
+@pytest.mark.slow
 def test_the_shipped_policy_catches_them_and_clean_notes_are_judged_by_the_whole_gate(prove, capsys):
     written = prove(n_clean=1)
     assert [written[name]["caught"]["count"] for name in FEW[:4]] == [1, 1, 1, 1]
@@ -173,6 +174,7 @@ def test_the_shipped_policy_catches_them_and_clean_notes_are_judged_by_the_whole
     assert "a name alone · [1]" in printed and "MISSED" not in printed
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("without", "missed"),
     [
@@ -188,6 +190,7 @@ def test_a_policy_without_one_of_its_checks_misses_its_faults(prove, without, mi
     assert printed.count("MISSED") == len(missed)
 
 
+@pytest.mark.slow
 def test_a_gate_that_fails_on_clean_notes_fails_its_trial(prove, monkeypatch):
     always = Alarms(5, Counter(FAIL=5), Counter({"G1 FAIL": 5}), 0, 100)
     monkeypatch.setattr(prove_gate, "count_alarms", lambda *_: always)
