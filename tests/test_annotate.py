@@ -37,6 +37,7 @@ def silver(tmp_path, toy_notes, monkeypatch):
     return run
 
 
+@pytest.mark.slow
 def test_every_note_is_labelled_in_order_and_keeps_its_id(silver, toy_notes):
     docs = list(read_docbin(silver(), blank("en")))
     assert [d.user_data["id"] for d in docs] == [n.id for n in toy_notes]
@@ -48,6 +49,7 @@ def test_every_note_is_labelled_in_order_and_keeps_its_id(silver, toy_notes):
     assert read_manifest(silver())["counts"]["notes"] == 8
 
 
+@pytest.mark.slow
 def test_an_interrupted_run_goes_on_after_the_last_finished_shard(silver, monkeypatch):
     labelled, real = [], annotate._label
 
@@ -82,6 +84,7 @@ def test_too_many_unreadable_answers_fail_the_step(silver, monkeypatch):
         silver()
 
 
+@pytest.mark.slow
 def test_train_and_dev_share_no_note_and_keep_nothing_but_tokens_and_entities(silver, tmp_path):
     train, dev = tmp_path / "train.spacy", tmp_path / "dev.spacy"
     split.main(silver(), train, dev, 0.25, "en", 0)

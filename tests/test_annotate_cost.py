@@ -87,6 +87,7 @@ def told(capsys) -> dict[str, str]:
     return dict(reversed(rows))
 
 
+@pytest.mark.slow
 def test_a_budget_stops_the_run_before_it_is_exceeded_and_the_next_run_repeats_no_call(run, server, tmp_path):
     with pytest.raises(UserError, match=r"\$20\.0000 of a budget of \$25\.0000 are spent.*larger budget"):
         run(budget=25.0)
@@ -137,6 +138,7 @@ def test_the_report_holds_numbers_only_and_what_the_manifest_counts(run, tmp_pat
     assert all(isinstance(value, int | float) for value in values(report))
 
 
+@pytest.mark.slow
 def test_a_report_that_is_gone_is_written_anew_without_a_call(run, server, tmp_path):
     first = run()["llm"]["llm"]
     (tmp_path / "annotation.json").unlink()
@@ -152,6 +154,7 @@ def test_without_a_price_the_money_is_unknown(run):
     assert cost["answer_tokens"] == 5 * N_NOTES
 
 
+@pytest.mark.slow
 def test_a_dry_run_tells_the_cost_and_sends_and_writes_nothing(run, server, tmp_path, capsys):
     before = files(tmp_path)
     assert run(dry_run=True) is None
@@ -180,6 +183,7 @@ def test_a_dry_run_counts_a_passage_that_two_notes_share_once(run, released, cap
     assert (rows["notes"], rows["prompts"], rows["calls to make"], rows["calls at most"]) == ("2", "2", "1", "2")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("path", CONFIGS, ids=lambda p: p.stem)
 def test_a_dry_run_works_with_every_config(path, run, tmp_path, toy_notes, capsys, monkeypatch):
     monkeypatch.setattr(Endpoint, "_open", lambda self: pytest.fail("a connection was opened"))
@@ -235,6 +239,7 @@ def test_calls_retries_and_money_are_shown_while_it_runs(run, server, monkeypatc
     assert len(set(re.findall(r"\d+ calls", shown))) > 3
 
 
+@pytest.mark.slow
 def test_a_local_annotator_has_no_calls_to_show_or_pay_for(run, toy_notes, tmp_path, capsys):
     make_teach_dictionary()(blank("en"), toy_notes, [], tmp_path / "dictionary", 0, -1)
     text = Path("configs/annotator/dictionary.cfg").read_text("utf8")

@@ -86,6 +86,7 @@ def run(paths: dict[str, Path], config: Path | None = None) -> dict:
     return verdict
 
 
+@pytest.mark.slow
 def test_a_pass_writes_the_notes_that_are_left_and_vouches_for_them(project, capsys):
     verdict = run(project)
     assert verdict["verdict"] == "PASS" and verdict["policy"] == "small-corpus policy"
@@ -111,6 +112,7 @@ def test_a_pass_writes_the_notes_that_are_left_and_vouches_for_them(project, cap
     assert "no canaries" in printed
 
 
+@pytest.mark.slow
 def test_a_policy_that_replaces_mends_the_note_and_tells_it(project, capsys):
     config = quick("audit_small", project["private"].parent)
     config.write_text(config.read_text("utf8").replace('repair = "drop"', 'repair = "replace"'), "utf8")
@@ -132,6 +134,7 @@ def test_a_policy_that_replaces_mends_the_note_and_tells_it(project, capsys):
     assert "In 1 notes the identifiers that were found became invented ones" in page and "mended or dropped" in page
 
 
+@pytest.mark.slow
 def test_what_a_generator_wrote_along_is_released_with_its_notes(project):
     notes = [note.with_spans([Span(0, 7, "DRUG")]) for note in read_notes(project["synthetic"])]
     write_notes(project["synthetic"], notes)
@@ -156,6 +159,7 @@ def test_a_canary_that_was_written_and_filtered_still_stops_everything(project):
     assert checks[4]["figures"]["canaries_emitted"]["count"] == 1
 
 
+@pytest.mark.slow
 def test_canaries_that_nobody_wrote_stand_in_the_audit_with_their_hash(project):
     plant_canaries(project, emitted=0)
     verdict = run(project)
@@ -195,6 +199,7 @@ def test_the_page_for_the_person_who_signs_is_written_whatever_the_verdict(proje
     assert "could not be carried out" in project["page"].read_text()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("told", "what"),
     [
@@ -249,6 +254,7 @@ def test_a_missing_file(project, missing):
     assert "does not exist" in fail(project, "does not exist")["reason"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("missing", ["generator", "synthetic"])
 def test_a_missing_manifest(project, missing):
     manifest_path(project[missing]).unlink()

@@ -44,6 +44,7 @@ def run(folder, *systems):
     return json.loads((folder / "evaluation.json").read_text())
 
 
+@pytest.mark.slow
 def test_systems_side_by_side(folder, capsys):
     report = run(folder, ("student", "student"), ("annotator", "silent.cfg"))
     scores = {name: system["scores"]["micro"] for name, system in report["systems"].items()}
@@ -97,6 +98,7 @@ def test_what_was_predicted_is_not_predicted_again_until_something_changes(folde
     assert loaded[3:] == ["student", "silent.cfg"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("system", "said"),
     [

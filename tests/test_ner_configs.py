@@ -11,6 +11,7 @@ from scripts import functions  # noqa: F401
 CONFIGS = sorted(p for p in Path("configs/ner").glob("*.cfg") if not p.stem.startswith("paper_"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("path", CONFIGS, ids=lambda p: p.stem)
 @pytest.mark.parametrize("lang", ["en", "et", "zh"])
 def test_it_is_complete_and_stock(path, lang):

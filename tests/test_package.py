@@ -206,6 +206,7 @@ def refuse(paths, match: str, **changed) -> None:
     assert "Hallorann" not in str(error.value)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("change", "match"),
     [
@@ -263,6 +264,7 @@ def documents(paths, folder: Path, **files: object) -> list[Path]:
     return [folder]
 
 
+@pytest.mark.slow
 def test_the_manifest_lists_all_that_may_leave_and_its_hashes(paths, tmp_path, monkeypatch):
     monkeypatch.setattr(package, "make_wheel", fake_wheel)
     leaves = documents(paths, tmp_path / "metrics", scores__json={"f1": 0.5}, page__html="<p>fine</p>")

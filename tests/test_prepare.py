@@ -218,6 +218,7 @@ def test_nothing_is_replaced_when_the_disk_fills_up(tmp_path, monkeypatch):
 # What is odd but sound comes through unchanged
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "text",
     [

@@ -98,6 +98,7 @@ def run(folder):
     return (folder / "reports" / "index.html").read_text(), (folder / "reports" / "inside" / "gold.html").read_text()
 
 
+@pytest.mark.slow
 def test_nothing_of_the_gold_is_in_the_page_that_leaves(folder, capsys):
     index, gold = run(folder)
     assert PLANTED in gold
@@ -110,12 +111,14 @@ def test_nothing_of_the_gold_is_in_the_page_that_leaves(folder, capsys):
     assert read_manifest(folder / "reports" / "inside" / "gold.html")["sensitivity"] == "private"
 
 
+@pytest.mark.slow
 def test_a_system_that_was_left_out_is_named_with_the_reason(folder):
     report = json.loads((folder / "evaluation.json").read_text())
     write_json(folder / "evaluation.json", report | {"not_scored": {"annotator": "it saw <no> gold"}})
     assert "Not scored: annotator (it saw &lt;no&gt; gold)." in run(folder)[0]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("sensitivity", ["private", "synthetic", None])
 def test_notes_that_were_not_released_are_not_shown(folder, sensitivity):
     if sensitivity:
@@ -127,6 +130,7 @@ def test_notes_that_were_not_released_are_not_shown(folder, sensitivity):
     assert "None are shown" in index
 
 
+@pytest.mark.slow
 def test_the_first_page_shows_scores_audit_and_released_notes(folder):
     index, _ = run(folder)
     assert "<h1>Demo &amp; more</h1>" in index
@@ -145,6 +149,7 @@ def test_the_first_page_shows_scores_audit_and_released_notes(folder):
     assert '>Metoprolol<span class="tag">DRUG</span></mark> 5 &amp; &lt;i&gt;<mark' in index
 
 
+@pytest.mark.slow
 def test_the_first_page_counts_rejections_without_reading_notes(folder):
     (folder / "synthetic.jsonl").write_text("never read")
     counts = {"n_notes": 40, "rejected": {"loop": 7}}
@@ -153,6 +158,7 @@ def test_the_first_page_counts_rejections_without_reading_notes(folder):
     assert "<th>rejected</th><td>loop 7</td>" in index
 
 
+@pytest.mark.slow
 def test_the_first_page_shows_private_and_synthetic_notes_side_by_side(folder):
     index, _ = run(folder)
     figures = " ".join(re.sub("<[^>]*>", " ", index).split())
@@ -171,12 +177,14 @@ def test_the_first_page_shows_private_and_synthetic_notes_side_by_side(folder):
     assert index.count("<svg") == 2
 
 
+@pytest.mark.slow
 def test_without_a_report_on_the_generation_the_page_shows_the_rest(folder):
     (folder / "generation.json").unlink()
     index, _ = run(folder)
     assert "Length in words" not in index and "0.333" in index
 
 
+@pytest.mark.slow
 def test_without_an_audit_the_page_says_so(folder):
     (folder / "audit.json").unlink()
     assert "No audit was found" in run(folder)[0]
@@ -186,6 +194,7 @@ def test_without_an_audit_the_page_says_so(folder):
     assert "could not be carried out: no holdout" in run(folder)[0]
 
 
+@pytest.mark.slow
 def test_the_inside_page_shows_the_worst_note_first_and_every_error(folder):
     _, gold = run(folder)
     assert "Stays inside." in gold
@@ -230,6 +239,7 @@ def test_links_lead_somewhere_and_nothing_is_loaded_from_elsewhere(folder):
         assert page.count('dir="auto"') >= 1
 
 
+@pytest.mark.slow
 def test_the_same_inputs_make_the_same_pages(folder):
     assert run(folder) == run(folder)
 

@@ -79,10 +79,14 @@ def _complete(work: Coroutine[Any, Any, T]) -> T:
 
 
 def call_off(tasks: Sequence["asyncio.Task[Any]"]) -> None:
-    """Cancel TASKS of the loop and let them end; where it is running (garbage is being collected), it sees to that."""
+    """Cancel TASKS of the loop and let them end; where somebody has the turn already, they end in it.
+
+    That may be the caller itself, and waiting would be for ever: garbage is collected at any moment, and what asks is
+    called off with it.
+    """
     for task in tasks:
         task.cancel()
-    if not _loop().is_running():
+    if not _TURN.locked():
         run(_ended(tasks))
 
 

@@ -15,6 +15,7 @@ from scripts.notes.tokenizer import blank
 CONFIGS = sorted(Path("configs/annotator").glob("*.cfg"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("path", CONFIGS, ids=lambda p: p.stem)
 @pytest.mark.parametrize("lang", ["en", "et"])
 def test_it_assembles_for_any_language_and_task(path, lang):
@@ -24,6 +25,7 @@ def test_it_assembles_for_any_language_and_task(path, lang):
     assert [t.text for t in nlp.make_doc("25mg")] == ["25", "mg"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("path", CONFIGS, ids=lambda p: p.stem)
 def test_it_survives_being_saved(path, tmp_path):
     nlp = load_annotator(path)

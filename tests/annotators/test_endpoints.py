@@ -131,6 +131,7 @@ DIALECTS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dialect", DIALECTS)
 def test_every_server_s_way_to_answer_and_to_refuse_is_understood(dialect, server, run, toy_notes, tmp_path):
     around, choice, message, status, refusal = DIALECTS[dialect]
@@ -201,6 +202,7 @@ def stock_answer(prompt: str) -> str:
     return f"DRUG: {', '.join(drugs)}\nPROCEDURE: {', '.join(procedures)}"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", STOCK_TASKS)
 def test_a_config_of_stock_spacy_llm_runs_with_its_model_line_changed(name, server, run, tmp_path):
     examples = tmp_path / "examples.yml"
@@ -215,6 +217,7 @@ def test_a_config_of_stock_spacy_llm_runs_with_its_model_line_changed(name, serv
     assert counts["calls: answered"] > 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", STOCK_TASKS)
 def test_a_failed_answer_is_missing_annotation_for_a_stock_task_too(name, server, run, tmp_path):
     examples = tmp_path / "examples.yml"

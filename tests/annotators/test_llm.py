@@ -282,6 +282,7 @@ def test_samples_vote():
     assert [t.ent_iob for t in doc] == [3, 2, 0, 0]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["json", "json_et", "json_sv", "json_es", "lines", "tags"])
 def test_every_template_shows_what_it_must_and_a_perfect_answer_is_read_back(name, toy_notes, tmp_path):
     form = {"lines": "lists"}.get(name, name.split("_")[0])

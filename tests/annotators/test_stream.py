@@ -35,6 +35,7 @@ def pipeline(tmp_path):
     return load
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("task", TASKS)
 def test_requests_of_many_batches_are_on_their_way_at_once_and_docs_keep_their_order(task, pipeline):
     with Server(lambda prompt: '{"DRUG": ["aspirin"]}', latency_s=0.05) as server:

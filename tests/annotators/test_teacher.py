@@ -39,6 +39,7 @@ def test_a_teacher_that_was_not_taught_names_the_step(tmp_path):
         Teacher("teacher", str(tmp_path / "none"))(blank("en")("text"))
 
 
+@pytest.mark.slow
 def test_a_ner_learns_from_the_silver_notes_beside_the_labelled_ones(toy_notes, tmp_path):
     config = spacy.util.load_config(Path("configs/ner/cnn.cfg"), overrides={"training.max_steps": 1})
     config.to_disk(tmp_path / "ner.cfg")

@@ -67,6 +67,7 @@ def test_a_union_takes_every_span_the_longer_of_two_that_overlap():
     assert voted("union", x=x, y=[], y_unread=[(2, 5, "")]) == ([(0, 2, "DRUG"), (3, 4, "DRUG")], [2, 4])
 
 
+@pytest.mark.slow
 def test_words_that_half_of_the_annotators_could_not_read_are_missing_where_no_entity_stands():
     x, unread = [(0, 1, "DRUG")], [(0, 1, ""), (6, 8, "")]
     assert voted(x=x, x_unread=unread, y=x) == ([(0, 1, "DRUG")], [6, 7])

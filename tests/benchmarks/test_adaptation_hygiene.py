@@ -14,6 +14,7 @@ def corpus():
     return make_corpus(40)
 
 
+@pytest.mark.slow
 def test_a_third_of_the_patients_and_all_canaries_are_copied_forward(corpus):
     assert len(corpus.private) == 40 and len(corpus.canaries) == 4 * 2 * 2 and len(planted(corpus.canaries)) == 8
     patients = sorted({note.patient for note in corpus.private})[::COPIED]

@@ -48,6 +48,7 @@ def spans(notes):
     ]
 
 
+@pytest.mark.slow
 def test_how_many(notes):
     english = notes["en"]
     assert len(english) >= 190
@@ -103,6 +104,7 @@ def test_spans_are_whole_words(spans):
     assert not wrong
 
 
+@pytest.mark.slow
 def test_our_tokens_can_hold_every_span(notes):
     for lang, part in notes.items():
         nlp = blank(lang)

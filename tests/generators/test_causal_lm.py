@@ -48,6 +48,7 @@ def test_as_many_notes_as_asked_the_same_for_the_same_seed(scratch, adapted, toy
     assert all(n.meta["genre"] in ("clinic", "ward") and n.spans is None for n in first)
 
 
+@pytest.mark.slow
 def test_values_that_are_wanted_are_asked_for_and_no_other(scratch, adapted, toy_notes, tmp_path):
     generator = replace(scratch, writing=replace(scratch.writing, wanted={"genre": {"ward": 1.0}}))
     notes, _ = write(generator, adapted, toy_notes, 5, 1, tmp_path)
@@ -312,6 +313,7 @@ def test_tags_without_a_labelled_note_are_refused(toy_lm, toy_notes, tmp_path):
         generator.adapt([note.with_spans(None) for note in toy_notes], toy_notes, tmp_path, 0, -1)
 
 
+@pytest.mark.slow
 def test_canaries_are_counted_and_left_out_before_a_text_is_rejected_for_anything_else(
     toy_lm, toy_notes, tmp_path, monkeypatch
 ):

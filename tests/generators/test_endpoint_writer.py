@@ -110,6 +110,7 @@ def prompts(server) -> list[str]:
     return [request["body"]["messages"][0]["content"] for request in server.requests]
 
 
+@pytest.mark.slow
 def test_as_many_notes_as_asked_and_no_more_calls_than_needed(server, writer, out):
     told = []
     written = write(writer(control=["genre", "sex"], n_in_flight=8), out, 12, progress=told.append)

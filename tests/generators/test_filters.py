@@ -54,6 +54,7 @@ def english() -> list[str]:
     return shipped("en")
 
 
+@pytest.mark.slow
 def test_another_language_than_the_notes_is_told_by_the_notes_themselves(english):
     """25 notes are enough for nearly all; what they cannot do is tell every text that changes half-way."""
     language, limit = Language(english[::7][:25], 0), Limits().max_excess_bits

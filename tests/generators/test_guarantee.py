@@ -6,7 +6,6 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from opacus.accountants import RDPAccountant
 
 from scripts import adapt
 from scripts.generators import causal_lm, scratch
@@ -183,6 +182,8 @@ def test_the_manifest_of_adapt_says_what_was_spent(toy_lm, toy_notes, tmp_path, 
     numbers = {"unit": "patient", "n_patients": 9, "sample_rate": 4 / 9, "steps": 7, "max_grad_norm": 0.1}
     assert numbers.items() <= spent.items()
     assert spent["delta"] == pytest.approx(9**-1.1)
+    from opacus.accountants import RDPAccountant  # seconds to import
+
     accountant = RDPAccountant()
     accountant.history = [(spent["noise_multiplier"], 4 / 9, 7)]
     assert spent["epsilon"] == pytest.approx(accountant.get_epsilon(spent["delta"]))

@@ -196,6 +196,7 @@ def test_answers_in_the_journal_cost_nothing(endpoint, server):
     assert model.budget.spent == 0 and len(server.requests) == len(PROMPTS)
 
 
+@pytest.mark.slow
 def test_a_refused_call_costs_nothing_and_one_without_an_end_the_most_that_it_can(endpoint, server):
     server.fault = lambda prompt, n: Fault(429) if n == 1 else None
     model = endpoint()

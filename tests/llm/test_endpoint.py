@@ -95,6 +95,7 @@ def test_a_prompt_that_asks_the_same_again_gets_an_answer_of_its_own(endpoint, s
     assert server.calls == {"p": 3}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "fault",
     [
@@ -309,6 +310,7 @@ def test_threads_that_ask_at_once_get_their_own_answers(endpoint):
             assert answers == [f"answer to {p}" for p in PROMPTS[:20]]
 
 
+@pytest.mark.slow
 def test_a_caller_who_wants_no_more_calls_off_what_is_on_its_way(endpoint, server):
     server.latency_s = 0.05
     answers = endpoint(max_in_flight=2)([p] for p in PROMPTS)
@@ -318,6 +320,7 @@ def test_a_caller_who_wants_no_more_calls_off_what_is_on_its_way(endpoint, serve
     assert len([r for r in server.requests if r["body"]["model"] == "m"]) < 9  # of 200
 
 
+@pytest.mark.slow
 def test_a_closed_endpoint_calls_off_what_nobody_has_waited_for(endpoint, server):
     server.latency_s = 0.05
     model = endpoint(max_in_flight=2)

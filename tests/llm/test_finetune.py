@@ -103,6 +103,7 @@ def test_batches_hold_rows_of_one_length_and_come_in_no_order_of_it(n):
         assert max(last) > 350
 
 
+@pytest.mark.slow
 def test_only_the_adapter_of_the_last_layer_learns(local, tmp_path):
     examples = [Example.language(local.encode("Takes aspirin and metformin."))] * 4
     model = add_lora(local.model, Lora(r=2, alpha=4, n_layers=1), 0)

@@ -36,6 +36,7 @@ def test_everything_that_can_change_an_answer_changes_the_key():
     assert key_of(**dict(reversed(base.items()))) == key_of(**base)
 
 
+@pytest.mark.slow
 def test_two_processes_write_into_one_file_and_one_that_is_killed_loses_nothing_that_was_added(tmp_path):
     path = tmp_path / "journal.sqlite"
     code = (

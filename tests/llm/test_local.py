@@ -84,6 +84,7 @@ def set_end(local, token):
     local.tokenizer.eos_token = local.tokenizer.convert_ids_to_tokens(token)
 
 
+@pytest.mark.slow
 def test_texts_that_end_at_different_times_are_what_each_prompt_would_write_alone(toy_lm):
     local, greedy = LocalModel(toy_lm), Sampling(max_new_tokens=24)
 

@@ -1,10 +1,12 @@
 import asyncio
 import gc
+import threading
 import time
 
 import pytest
 
-from scripts.llm.loop import PausingLoop, now, run
+from scripts.llm import loop
+from scripts.llm.loop import PausingLoop, call_off, now, run, start
 
 
 def test_the_clock_stands_still_while_the_loop_does_not_run():
@@ -33,14 +35,14 @@ def test_what_was_started_goes_on_with_the_next_call():
 
 
 def test_a_timer_that_was_due_in_the_pause_gives_way_to_what_has_come():
-    loop, due = PausingLoop(), []
-    loop.call_later(0.05, due.append, True)
+    ours, due = PausingLoop(), []
+    ours.call_later(0.05, due.append, True)
     time.sleep(0.1)
-    loop.run_until_complete(asyncio.sleep(0))
+    ours.run_until_complete(asyncio.sleep(0))
     assert not due
-    loop.run_until_complete(asyncio.sleep(0.06))
+    ours.run_until_complete(asyncio.sleep(0.06))
     assert due
-    loop.close()
+    ours.close()
 
 
 def test_ctrl_c_between_the_end_of_a_call_and_the_loop_s_stop_stops_no_later_call():
@@ -58,6 +60,21 @@ def test_ctrl_c_between_the_end_of_a_call_and_the_loop_s_stop_stops_no_later_cal
     with pytest.raises(KeyboardInterrupt):
         run(interrupted())
     assert [run(slow()), run(slow())] == [2, 2]
+
+
+def test_garbage_that_is_collected_while_a_call_begins_is_called_off_with_it(monkeypatch):
+    left, answers = start([asyncio.sleep(60)]), []
+    complete = loop._complete
+
+    def complete_and_collect(work):
+        call_off(left)  # as a generator does that was interrupted, and is collected just now
+        return complete(work)
+
+    monkeypatch.setattr(loop, "_complete", complete_and_collect)
+    call = threading.Thread(target=lambda: answers.append(run(asyncio.sleep(0, "on"))), daemon=True)
+    call.start()
+    call.join(10)
+    assert answers == ["on"] and left[0].cancelled()
 
 
 def test_a_task_that_meets_ctrl_c_says_nothing_of_it_and_the_loop_goes_on(caplog):

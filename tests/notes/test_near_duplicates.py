@@ -59,6 +59,7 @@ def test_what_is_left_out_is_found_no_more():
     assert buckets.find(3) == [0, 2] and buckets.find(0) == []
 
 
+@pytest.mark.slow
 def test_they_find_what_an_index_of_all_texts_finds(monkeypatch):
     """Texts that share parts of each other, some of them the same, compared with one text after the other."""
     monkeypatch.setattr(module, "N_HELD", 3)

@@ -43,6 +43,7 @@ def test_it_splits_where_spans_have_edges(text, expected):
     assert tokens(NLP, text) == expected.split(" ")
 
 
+@pytest.mark.slow
 def test_the_rules_are_the_same_in_every_language():
     text = "Inj. aspirin25mg/d. (Jan.) a.m. don't PérezCalle 5ml"
     assert len({tuple(tokens(blank(lang), text)) for lang in LANGUAGES}) == 1

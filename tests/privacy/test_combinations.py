@@ -47,6 +47,7 @@ def test_age_sex_date_and_diagnosis_in_other_words_are_caught_and_dropped(clean,
     assert {note.id for note in report.released} == {note.id for note in clean.synthetic}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "text",
     [

@@ -75,6 +75,7 @@ def planted(clean, policy, victim) -> tuple[Evidence, dict[str, dict[str, str]]]
     return evidence, {check.id: dict(check(evidence).offenders) for check in (g1, replace(g2, n_lcs_notes=1))}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("leak", [*G1_LEAKS, "name in meta", f"{NAME} 1", "whole note", "10 % changed", "20 % changed"])
 def test_identifiers_are_caught_by_g1(planted, leak):
     assert leak in planted[1]["G1"]
@@ -108,6 +109,7 @@ def test_copied_runs_are_caught_by_g2(planted, leak, reason):
     assert planted[1]["G2"].get(leak) == reason
 
 
+@pytest.mark.slow
 def test_a_surname_alone_is_counted_and_fails_where_the_policy_says_so(clean, policy):
     evidence = replace(clean, synthetic=(Note("s1", "Mr Hallorann"), Note("s2", "Mr Nobody")))
     g1 = replace(policy.checks[1], fail_on_name_parts=False)
@@ -149,6 +151,7 @@ def test_a_name_that_many_have_proves_nothing_alone_and_much_in_a_run(clean, pol
     assert offenders([]) == [sorted(synthetic), ["run"]]
 
 
+@pytest.mark.slow
 def test_what_the_holdout_holds_as_well_is_excused_unless_it_is_the_patients_own(clean, policy, victim):
     held = Note("h", f"{victim.text} Zbigniew Öberg-Hallorann 0271 440 918 26 HN 4821-0093", None, {"patient": "H1"})
     synthetic = tuple(
@@ -175,6 +178,7 @@ OF_THE_OTHER = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("side", ["holdout", "gold"])
 def test_patients_whom_the_generator_never_had_are_looked_for_as_well(clean, policy, side):
     """Exactly: a misspelling or a surname alone of somebody whom the generator cannot know is chance."""
@@ -208,6 +212,7 @@ def test_a_note_that_names_private_and_other_patients_is_reported_as_naming_priv
     assert policy.checks[1](evidence).offenders == {"both": "identifier: name"}
 
 
+@pytest.mark.slow
 def test_misspellings_that_the_holdout_has_as_often_break_the_check_and_show_no_memory(clean, policy):
     near = [Note(f"n{i}", f"chart 4821-00{i}3") for i in range(4)]
     evidence = replace(clean, holdout=(*clean.holdout, *near[:2]), synthetic=tuple(near[2:]) + clean.synthetic)
@@ -220,6 +225,7 @@ def test_misspellings_that_the_holdout_has_as_often_break_the_check_and_show_no_
     assert not often.by_chance
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("leak", ["mistyped name", "birth date", "birth date in words"])
 def test_a_lone_leak_is_caught_whatever_the_holdout_has_by_chance(clean, policy, victim, leak):
     """One misspelt name and one birth date of other private patients in the holdout excuse none in the synthetic."""
@@ -270,6 +276,7 @@ def test_the_recall_of_the_list(identifiers, victim):
     assert recall_of_list(identifiers, [victim])["name"] == share(1, 1)
 
 
+@pytest.mark.slow
 def test_too_much_overlap_fails_and_too_few_patients_decide_nothing(clean, policy):
     g2 = replace(policy.checks[2], n_lcs_notes=1)
     # Each synthetic note repeats forty words of a private one: no single run is long enough.
@@ -285,6 +292,7 @@ def whole_names(policy):
     return replace(policy.checks[1], fail_on_name_parts=False)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(2))
 def test_clean_notes_pass(draw_clean, policy, seed):
     checks = (whole_names(policy), replace(policy.checks[2], n_lcs_notes=1))

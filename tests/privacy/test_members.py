@@ -1,6 +1,7 @@
 import io
 import zipfile
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -27,6 +28,7 @@ def test_of_a_zip_archive_itself_names_comments_and_what_lies_around_members_are
 PIECES = ["abc", "Zoë", "Ωμέγα", "王小明", "\x00\x05", "e", "  "]
 
 
+@pytest.mark.slow
 @settings(max_examples=300, deadline=None)
 @given(
     st.lists(

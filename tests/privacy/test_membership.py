@@ -30,6 +30,7 @@ def parrots(evidence: Evidence, part: float) -> Evidence:
     return replace(evidence, synthetic=tuple(Note(f"s{i}", note.text) for i, note in enumerate(copied)))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(3))
 def test_copies_of_half_of_the_private_notes_fail(draw_clean, seed):
     evidence = draw_clean(seed, sizes=SIZES)
@@ -57,6 +58,7 @@ def test_clean_resamples_do_not_raise_false_alarms(draw_clean):
     assert sum(verdict(draw_clean(seed, sizes=SIZES)) == "FAIL" for seed in range(100, 300)) <= 2
 
 
+@pytest.mark.slow
 def test_labelled_patients_are_attacked_apart_so_that_the_others_do_not_hide_them(draw_clean):
     evidence = draw_clean(0, sizes=SIZES)
     labelled = sorted({note.patient for note in evidence.private})[:15]
@@ -211,6 +213,7 @@ RECITED = (tuple(Note(f"k{i}", c.text) for i, c in enumerate(CANARIES) if i % 2)
 SILENT = (tuple(Note(f"k{i}", "nothing of that kind was said here") for i in range(5)), 0)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("emitted", "control", "expected", "why"),
     [
@@ -243,6 +246,7 @@ def test_the_gate_does_not_mend_it_by_dropping(with_canaries):
     assert report.verdict == "FAIL" and not report.dropped
 
 
+@pytest.mark.slow
 def test_no_private_id_and_no_text_is_told_and_it_repeats_with_its_seed(with_canaries):
     check = replace(CHECK, neural_tokens=2000)
     evidence = with_canaries([CANARIES[1].text], control=RECITED)

@@ -172,6 +172,7 @@ def replacing(policy, identifiers) -> Policy:
     return replace(policy, required=("G1", "G2"), checks=checks, replacement=Replacement(identifiers, "sv_SE"))
 
 
+@pytest.mark.slow
 def test_a_run_that_holds_an_identifier_is_mended_and_a_longer_one_without_is_not(replacing):
     harmless = [f"Entirely other words number {i} about the weather." for i in range(4)]
     run = f"{META['name']} was seen. {STORY[:60]}"
@@ -187,6 +188,7 @@ def test_a_run_that_holds_an_identifier_is_mended_and_a_longer_one_without_is_no
     assert set(report.dropped) == {f"verbatim: a long run{AGAIN}"}
 
 
+@pytest.mark.slow
 def test_nothing_of_the_patient_is_left_in_what_is_released(replacing):
     texts = [text for text in FORMS if "19510312" not in text]
     harmless = [f"Entirely other words number {i} about the weather." for i in range(len(texts))]

@@ -72,6 +72,7 @@ def test_a_version_is_nobody_s_birth_date(identifiers, tmp_path):
             assert {finding.what for finding in found} == {"an identifier (birth)"}, leak
 
 
+@pytest.mark.slow
 def test_names_in_other_scripts(identifiers, tmp_path):
     for name in ("王小明", "Иван Ёлкин", "김민수"):
         scanner = Scanner(identifiers, [Note("p1", "x", None, {"name": name})], [], "en")
@@ -156,6 +157,7 @@ def test_labels_may_stand_in_the_vocabulary(scanner, tmp_path):
     assert scanner.scan(wheel, labels=["KESTRELOUS"])[0] == [] and len(scanner.scan(wheel)[0]) == 1
 
 
+@pytest.mark.slow
 def test_nothing_is_found_where_nothing_is(scanner, tmp_path):
     members = {
         "weights": noise(2_000_000),

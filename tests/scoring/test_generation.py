@@ -48,6 +48,7 @@ def strings_in(value) -> set[str]:
     return {value} if isinstance(value, str) else set()
 
 
+@pytest.mark.slow
 def test_nothing_is_named_that_fewer_than_three_patients_share_or_that_is_an_identifier(report):
     told = json.dumps(report, ensure_ascii=False).casefold()
     assert "plan" in told and "ward" in told  # what four patients share is
