@@ -4,9 +4,10 @@ import copy
 
 import pytest
 import torch
+from transformers import masking_utils
 
 from scripts.llm import decoding
-from scripts.llm.decoding import decode_without_copies
+from scripts.llm.decoding import decode_without_copies, mask_of
 from scripts.llm.local import load_causal_lm
 
 DTYPES = [torch.float32, pytest.param(torch.bfloat16, marks=pytest.mark.skipif(
@@ -33,6 +34,20 @@ def test_logits_are_pytorchs_own_before_and_after_the_weights_change(toy_lm, dty
             model.model.layers[1].self_attn.q_proj.weight.data = model.model.layers[0].self_attn.q_proj.weight.data * 2
     assert torch.allclose(logits_of(ours, ids), logits_of(theirs, ids), **tolerance)
     assert not torch.allclose(logits_of(ours, ids), before, atol=1e-3)
+
+
+@pytest.mark.parametrize("n_padding", [0, 3])
+@pytest.mark.parametrize("n_new", [1, 2])
+@pytest.mark.parametrize("window", [None, 4])
+def test_the_mask_is_transformers_own(n_padding, n_new, window):
+    sees = masking_utils.sliding_window_causal_mask_function(window) if window else masking_utils.causal_mask_function
+    padding = torch.tensor([[0] * n_padding + [1] * (8 - n_padding), [1] * 8])
+    how = dict(
+        batch_size=2, cache_position=torch.arange(8 - n_new, 8), kv_length=8, mask_function=sees, local_size=window
+    )
+    ours, theirs = (make(attention_mask=padding, **how) for make in (mask_of, masking_utils.sdpa_mask))
+    assert (ours is None) == (theirs is None)
+    assert ours is None or torch.equal(ours, theirs)
 
 
 def test_training_and_copies_are_as_ever(toy_lm):
