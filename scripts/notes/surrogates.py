@@ -29,10 +29,17 @@ def new_faker(locale: str, where: str) -> "Faker":
         raise UserError(f"Faker has no locale '{locale}'", f"Mend 'locale' under [{where}]") from None
 
 
-def surrogate(kind: Kind, mention: str, fake: "Faker", rng: random.Random, taken: Iterable[str] = ()) -> str:
+def surrogate(
+    kind: Kind,
+    mention: str,
+    fake: "Faker",
+    rng: random.Random,
+    taken: Iterable[str] = (),
+    places: Sequence[str] = (),
+) -> str:
     """Another MENTION of the same KIND and form (separators, digits, case); no word of it or of TAKEN is drawn.
 
-    Of a relative only names are replaced: "Ann" in "her sister Ann".
+    Of a relative only names are replaced: "Ann" in "her sister Ann". A place is one of PLACES, if there are any.
     """
     mention = unicodedata.normalize("NFC", mention)
     taken = {*taken, *words_in(mention)}
@@ -48,7 +55,12 @@ def surrogate(kind: Kind, mention: str, fake: "Faker", rng: random.Random, taken
         return _other_names(mention, fake, taken)
     mention = _other_digits(mention, rng)
     if kind == "place":
-        return mention if re.search(r"\d", mention) else like(_draw(fake.city, taken), mention)
+        if re.search(r"\d", mention):
+            return mention
+        if not places:
+            return like(_draw(fake.city, taken), mention)
+        long = {word for word in taken if len(word) > 3}  # "de" and "San" are in too many names
+        return like(_draw(lambda: rng.choice(places), long), mention)
     if kind == "street":
         head, space, tail = mention.partition(" ")
         if not _is_street_type(head, fake):

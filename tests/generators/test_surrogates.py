@@ -197,6 +197,19 @@ def test_a_note_keeps_its_id_its_meta_and_its_spans_on_the_surrogates():
         assert (made.id, made.meta) == (note.id, note.meta)
 
 
+def test_places_are_those_of_a_list_that_are_not_the_notes_own(tmp_path):
+    lists = tmp_path / "lists.yml"
+    lists.write_text("TOWN: [Santiago de Compostela, Vigo, Lalín]\nNAME: [Nobody]\n")
+    text = "María de Luz, Vigo 36201 VIGO"
+    note = Note("n1", text, (Span(0, 12, "NAME"), Span(14, 18, "TOWN"), Span(19, 24, "TOWN"), Span(25, 29, "TOWN")))
+    made = list(make_surrogates("es_ES", {"NAME": "name", "TOWN": "place"}, 50, str(lists))([note], 0))
+    towns = [[m.mention(span) for span in m.spans[1:]] for m in made]
+    assert {town for town, _, _ in towns} == {"Santiago de Compostela", "Lalín"}
+    assert {town for _, _, town in towns} == {"SANTIAGO DE COMPOSTELA", "LALÍN"}
+    assert all(re.fullmatch(r"\d{5}", code) and code != "36201" for _, code, _ in towns)
+    assert not any("Nobody" in m.text for m in made)
+
+
 def test_notes_without_labels_stay_as_they_are():
     note = Note("n1", "Zoilo Quiroga, 4821-0093", None, {"patient": "p1"})
     assert list(make_surrogates("es_ES", LABELS, 2)([note], 0)) == [note, note]
