@@ -7,7 +7,7 @@ from pathlib import Path
 
 import spacy
 
-from scripts.generators.slots import begins_sentence, pools_of, read_lists
+from scripts.generators.slots import begins_sentence, mentions_of, pools_of, rare_mentions, read_lists
 from scripts.notes.canaries import is_canary
 from scripts.notes.errors import UserError
 from scripts.notes.note import Note, Span
@@ -20,15 +20,16 @@ Pools = Mapping[str, Sequence[Sequence[str]]]
 class Mentions:
     """Replaces SHARE of the different mentions of LABELS by others of the same label, in COPIES of each note.
 
-    They come from LISTS (a YAML file, label to mentions) and, with FROM_NOTES, from other labelled notes; half of the
-    time from each where there are both. The same mention becomes the same other one throughout a copy. Notes without
-    labels stay as they are. Mentions wander between patients: never for labels of personal data, which are refused
-    where they are known to be (`identifiers`).
+    They come from LISTS (a YAML file, label to mentions) and, with FROM_NOTES, from other labelled notes, if at least
+    MIN_PATIENTS have them; half of the time from each where there are both. The same mention becomes the same other one
+    throughout a copy. Notes without labels stay as they are. Mentions wander between patients: never for labels of
+    personal data, which are refused where they are known to be (`identifiers`).
     """
 
     labels: tuple[str, ...]
     lists: Path | None = None
     from_notes: bool = True
+    min_patients: int = 1
     share: float = 1.0
     copies: int = 1
 
@@ -44,12 +45,16 @@ class Mentions:
                 f"[generator.stages] mentions: {', '.join(sorted(personal))} marks identifiers",
                 "Have clinical.surrogates.v1 replace this label instead",
             )
-        own = (note for note in notes if self.from_notes and not is_canary(note))
-        pools = pools_of(own, self.labels, read_lists(self.lists, self.labels) if self.lists else {})
+        lists = read_lists(self.lists, self.labels) if self.lists else {}
+        rare = rare_mentions(self._sources(notes), self.labels, self.min_patients)
+        pools = pools_of(mentions_of(self._sources(notes), self.labels), self.labels, lists, rare)
         rng = random.Random(seed)
         for _ in range(self.copies):
             for note in notes:
                 yield note if is_canary(note) else self._replace(note, pools, rng)
+
+    def _sources(self, notes: Sequence[Note]) -> Iterator[Note]:
+        return (note for note in notes if self.from_notes and not is_canary(note))
 
     def _replace(self, note: Note, pools: Pools, rng: random.Random) -> Note:
         made: dict[tuple[str, str], str] = {}
@@ -69,10 +74,15 @@ class Mentions:
 
 @spacy.registry.misc("clinical.mentions.v1")
 def make_mentions(
-    labels: list[str], lists: str | None = None, from_notes: bool = True, share: float = 1.0, copies: int = 1
+    labels: list[str],
+    lists: str | None = None,
+    from_notes: bool = True,
+    min_patients: int = 1,
+    share: float = 1.0,
+    copies: int = 1,
 ) -> Mentions:
     """Other mentions of LABELS, such as drugs and procedures, from the file LISTS and from other labelled notes."""
-    return Mentions(tuple(labels), Path(lists) if lists else None, from_notes, share, copies)
+    return Mentions(tuple(labels), Path(lists) if lists else None, from_notes, min_patients, share, copies)
 
 
 def _other(mention: str, pools: Sequence[Sequence[str]], rng: random.Random) -> str:

@@ -32,12 +32,11 @@ class Slots:
     ):
         self.labels, lists = tuple(labels), lists or {}
         own = mentions_of(notes, labels)
-        known = _pools(own, lists, labels)
+        known = pools_of(own, labels, lists)
         self._label_of = {
             text.casefold(): label for label in reversed(labels) for pool in known[label] for text in pool
         }
-        shared = {label: [text for text in own[label] if (label, text.casefold()) not in rare] for label in own}
-        pools = _pools(shared, lists, labels)
+        pools = pools_of(own, labels, lists, rare)
         if lost := [label for label in labels if known[label] and not pools[label]]:
             raise UserError(
                 f"[generator] every labelled mention of {', '.join(lost)} is of fewer patients than slot_patients",
@@ -101,10 +100,14 @@ def _of_form(pools: Sequence[Sequence[str]], form: str) -> list[Sequence[str]]:
 
 
 def pools_of(
-    notes: Iterable[Note], labels: Sequence[str], lists: Mapping[str, Sequence[str]]
+    own: Mapping[str, Sequence[str]],
+    labels: Sequence[str],
+    lists: Mapping[str, Sequence[str]],
+    rare: Collection[tuple[str, str]] = (),
 ) -> dict[str, list[Sequence[str]]]:
-    """For each of LABELS the mentions of the labelled among NOTES and those of LISTS, where there are any."""
-    return _pools(mentions_of(notes, labels), lists, labels)
+    """For each of LABELS the mentions of notes (OWN) that are not RARE, and those of LISTS, where there are any."""
+    shared = {label: [text for text in own.get(label, ()) if (label, text.casefold()) not in rare] for label in labels}
+    return {label: [pool[label] for pool in (shared, lists) if pool.get(label)] for label in labels}
 
 
 def mentions_of(notes: Iterable[Note], labels: Sequence[str]) -> dict[str, list[str]]:
@@ -134,12 +137,6 @@ def rare_mentions(notes: Iterable[Note], labels: Sequence[str], min_patients: in
             if len(having) < min_patients:
                 having.add(note.patient)
     return {mention for mention, having in patients.items() if len(having) < min_patients}
-
-
-def _pools(
-    own: Mapping[str, Sequence[str]], lists: Mapping[str, Sequence[str]], labels: Sequence[str]
-) -> dict[str, list[Sequence[str]]]:
-    return {label: [pool[label] for pool in (own, lists) if pool.get(label)] for label in labels}
 
 
 def begins_sentence(before: str) -> bool:

@@ -34,6 +34,13 @@ def test_lists_and_notes_are_drawn_from_in_equal_parts(tmp_path):
     assert {n.text for n in alone([OTHERS[0]], 0)} == {"On digoxin", "On warfarin", "On statin"}
 
 
+def test_mentions_of_too_few_patients_are_handed_on_to_nobody():
+    notes = [*OTHERS, Note("n4", "Or insulin", (Span(3, 10, "DRUG"),), {"patient": "p"})]
+    notes.append(Note("n5", "No heparin", (Span(3, 10, "DRUG"),), {"patient": "n2"}))
+    texts = {note.text for note in make_mentions(["DRUG"], min_patients=2, copies=20)(notes, 0) if note.id != "n3"}
+    assert texts == {"On insulin", "No insulin", "Or insulin"}
+
+
 def test_a_share_of_the_mentions_is_replaced():
     texts = [note.text for note in make_mentions(["DRUG"], share=0.5, copies=400)(OTHERS, 0) if note.id == "n2"]
     assert set(texts) == {"On heparin", "On insulin"}
