@@ -39,6 +39,7 @@ from scripts.notes.note import Note
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
+MOST_ASKED = 64  # notes in a batch: with more, a process would write the last ones while the others have nothing to do
 Report = Callable[[int], None]
 
 
@@ -49,9 +50,10 @@ class Writing(Limits):
     PROMPT "control" starts from a prefix of the meta KEYS, "opening" from the first N_WORDS words of a private note:
     what these hold of a patient is among the identifiers that the gate looks for; what a holdout note holds is not.
     A text that reaches MAX_NEW_TOKENS is rejected or, with CUT, ends at its last whole line.
-    A batch is drawn with the seed and its number, so that an interrupted run goes on with the same notes. N_WORKERS
-    processes draw batches beside each other, each with a model of its own, on its own GPU or its share of the threads.
-    Batches are the same for any number of them; floating point promises the same notes for the same number alone.
+    BATCH_SIZE notes, MOST_ASKED at most, are a batch; the model continues BATCH_SIZE texts of it at a time (notes, or
+    passages of them). It is drawn with the seed and its number, so that an interrupted run goes on with the same notes.
+    N_WORKERS processes draw batches beside each other, each with a model of its own, on its own GPU or its share of the
+    threads. Batches are the same for any number of them; floating point promises the same notes for the same number.
     Requests are distributed as in the notes, or as WANTED and RARE_LABELS say (`weights_of`).
     """
 
@@ -166,11 +168,13 @@ class CausalLM:
         texts = Mapped(lambda note: slots.empty(note) if slots else note.text, notes)
         intake = Intake(spotter, Filter(self.writing, texts, seed))
 
+        most = min(self.writing.batch_size, MOST_ASKED)
+
         def size_after(n_coming: int) -> int:
             # A little more than what is missing: one more batch costs as many steps as a full one.
-            return min(self.writing.batch_size, 8 + int(1.2 * (n_notes - len(intake.notes) - n_coming)))
+            return min(most, 8 + int(1.2 * (n_notes - len(intake.notes) - n_coming)))
 
-        sizes = (size_after, self.writing.batch_size, 100 + n_notes * self.writing.max_attempts)
+        sizes = (size_after, most, 100 + n_notes * self.writing.max_attempts)
         with self._workers(out, gpu_id) as workers:
             for batch, drawn in draw_ahead(workers, requests, work, seed, *sizes):
                 for request, (text, finish_reason) in zip(batch, drawn, strict=True):
